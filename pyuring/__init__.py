@@ -1,0 +1,57 @@
+"""Linux io_uring for Python.
+
+>>> import os, pyuring
+>>> fd = os.open("/etc/hostname", os.O_RDONLY)
+>>> with pyuring.Ring() as ring:
+...     data = ring.read(fd, 4096, offset=0).result()
+
+See `Ring` for all that a ring can do; `lib` and `ffi` are liburing itself, see
+docs/level0.md.
+"""
+
+from importlib.metadata import PackageNotFoundError as _PackageNotFoundError
+from importlib.metadata import version as _version
+
+from pyuring._ffi import ffi as ffi
+from pyuring._ffi import lib as lib
+from pyuring._ffi import text as _text
+from pyuring.completion import Completion as Completion
+from pyuring.constants import Features as Features
+from pyuring.constants import SetupFlags as SetupFlags
+from pyuring.constants import SqeFlags as SqeFlags
+from pyuring.errors import BadDescriptorError as BadDescriptorError
+from pyuring.errors import UnavailableError as UnavailableError
+from pyuring.errors import UnsupportedError as UnsupportedError
+from pyuring.registered import RegisteredBuffer as RegisteredBuffer
+from pyuring.registered import RegisteredBuffers as RegisteredBuffers
+from pyuring.registered import RegisteredFile as RegisteredFile
+from pyuring.registered import RegisteredFiles as RegisteredFiles
+from pyuring.ring import Ring as Ring
+from pyuring.stat import StatxResult as StatxResult
+
+__all__ = [
+    "BadDescriptorError",
+    "Completion",
+    "Features",
+    "RegisteredBuffer",
+    "RegisteredBuffers",
+    "RegisteredFile",
+    "RegisteredFiles",
+    "Ring",
+    "SetupFlags",
+    "SqeFlags",
+    "StatxResult",
+    "UnavailableError",
+    "UnsupportedError",
+    "ffi",
+    "lib",
+]
+
+try:
+    #: The release of pyuring.
+    __version__ = _version("pyuring-cffi")
+except _PackageNotFoundError:  # a checkout that was built in place
+    __version__ = "0+unknown"
+
+#: The release of the liburing that pyuring was built with.
+liburing_version = _text(lib.pyuring_liburing_version)

@@ -1,0 +1,112 @@
+/* What pyuring's own C offers to Python. Read by CFFI, not by a C compiler; the
+ * operations' functions are added from the rows of operations.h. */
+
+#define IORING_SETUP_NO_MMAP ...
+#define IORING_SETUP_REGISTERED_FD_ONLY ...
+#define IORING_SETUP_NO_SQARRAY ...
+#define IORING_SETUP_HYBRID_IOPOLL ...
+#define IORING_SETUP_CQE_MIXED ...
+#define IORING_FEAT_REG_REG_RING ...
+#define IORING_FEAT_RECVSEND_BUNDLE ...
+#define IORING_FEAT_MIN_TIMEOUT ...
+#define IORING_FEAT_RW_ATTR ...
+#define IORING_FEAT_NO_IOWAIT ...
+
+#define PYURING_NOT_YOURS ...
+#define PYURING_NO_ROOM ...
+#define PYURING_BAD_SLOT ...
+#define PYURING_BAD_FD ...
+#define PYURING_BAD_TABLE ...
+#define PYURING_BAD_OFFSET ...
+#define PYURING_BAD_LENGTH ...
+#define PYURING_CHAIN_TOO_LONG ...
+#define PYURING_IN_CHAIN ...
+#define PYURING_EXHAUSTED ...
+#define PYURING_TAG_TIMED ...
+#define PYURING_TAG_FLAGS ...
+#define PYURING_BATCH_HAS_FLAGS ...
+#define PYURING_TIMED_OUT ...
+#define PYURING_MAX_LENGTH ...
+#define PYURING_FILE_BITS ...
+#define PYURING_PROBE_OPCODES ...
+
+struct pyuring {
+	struct io_uring ring;
+	uint32_t limit;
+	uint32_t in_flight;
+	uint32_t expected;
+	int32_t *batch_slots;
+	int32_t *batch_res;
+	uint64_t *batch_flags;
+	uint64_t submitted;
+	uint64_t completed;
+	uint64_t enters;
+	uint64_t sq_full;
+	uint64_t overflows;
+	uint64_t unexpected;
+	...;
+};
+
+struct pyuring_buffer { void *address; uint32_t length; uint32_t index; uint64_t table; };
+
+struct pyuring_statx_time { int64_t tv_sec; uint32_t tv_nsec; ...; };
+struct pyuring_statx {
+	uint32_t stx_mask;
+	uint32_t stx_blksize;
+	uint64_t stx_attributes;
+	uint32_t stx_nlink;
+	uint32_t stx_uid;
+	uint32_t stx_gid;
+	uint16_t stx_mode;
+	uint64_t stx_ino;
+	uint64_t stx_size;
+	uint64_t stx_blocks;
+	uint64_t stx_attributes_mask;
+	struct pyuring_statx_time stx_atime;
+	struct pyuring_statx_time stx_btime;
+	struct pyuring_statx_time stx_ctime;
+	struct pyuring_statx_time stx_mtime;
+	uint32_t stx_rdev_major;
+	uint32_t stx_rdev_minor;
+	uint32_t stx_dev_major;
+	uint32_t stx_dev_minor;
+	uint64_t stx_mnt_id;
+	uint32_t stx_dio_mem_align;
+	uint32_t stx_dio_offset_align;
+	...;
+};
+
+struct pyuring_opcode { const char *name; int opcode; };
+
+static const char *const pyuring_liburing_version;
+
+int pyuring_watch_forks(void);
+void pyuring_leak(uintptr_t object);
+
+int pyuring_setup(struct pyuring *u, uint32_t entries, uint32_t cq_entries, uint32_t flags,
+	uint32_t sq_thread_idle, uint32_t sq_thread_cpu);
+void pyuring_exit(struct pyuring *u, bool keep);
+void pyuring_forget(struct pyuring *u);
+bool pyuring_is_mine(const struct pyuring *u);
+
+int pyuring_submit(struct pyuring *u);
+int64_t pyuring_enter(struct pyuring *u, uint32_t want, int64_t timeout_ns, int64_t taken_over);
+int64_t pyuring_peek(struct pyuring *u, int64_t taken_over);
+int64_t pyuring_discard(struct pyuring *u, int64_t taken_over);
+int pyuring_cancel_all(struct pyuring *u, bool one_by_one);
+int pyuring_cancel_slot(struct pyuring *u, uint32_t slot);
+int pyuring_arm(struct pyuring *u, uint32_t slot, int64_t timeout_ns);
+int pyuring_is_queued(const struct pyuring *u, uint32_t slot);
+
+int pyuring_chain_begin(struct pyuring *u);
+int pyuring_chain_end(struct pyuring *u, uint32_t link);
+int64_t pyuring_chain_discard(struct pyuring *u, int64_t taken_over);
+
+int64_t pyuring_register_files(struct pyuring *u, const int *descriptors, uint32_t count);
+int pyuring_update_files(struct pyuring *u, uint32_t index, const int *descriptors, uint32_t count);
+int pyuring_unregister_files(struct pyuring *u);
+int64_t pyuring_register_buffers(struct pyuring *u, const struct iovec *vectors, uint32_t count);
+int pyuring_unregister_buffers(struct pyuring *u);
+int pyuring_probe(struct pyuring *u, uint8_t supported[256]);
+
+int64_t pyuring_bench_nop(uint32_t setup_flags, uint32_t batch, uint32_t rounds);

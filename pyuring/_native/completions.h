@@ -1,0 +1,240 @@
+/* Reaping: from CQEs to a batch of (slot, res, flags) that Python takes over.
+ *
+ * A signal handler may raise in Python right after any call here returned, before
+ * the result is stored. So a batch stays until Python says, with the next call,
+ * that it has taken over the batch of that number; until then it is given again.
+ */
+#ifndef PYURING_COMPLETIONS_H
+#define PYURING_COMPLETIONS_H
+
+#include "prepare.h"
+
+static int64_t pyuring_batch_result(const struct pyuring *u)
+{
+	return (int64_t)u->batch_size | (u->batch_has_flags ? PYURING_BATCH_HAS_FLAGS : 0);
+}
+
+static void pyuring_batch_begin(struct pyuring *u)
+{
+	u->batch_size = 0;
+	u->batch_has_flags = false;
+}
+
+/* Close the batch; an empty one gets no number, there is nothing to take over. */
+static int64_t pyuring_batch_end(struct pyuring *u)
+{
+	if (u->batch_size)
+		u->batch_number++;
+	return pyuring_batch_result(u);
+}
+
+/* The operation in `slot` is complete: its slot is free, the rest is Python's. */
+static inline void pyuring_emit(struct pyuring *u, unsigned slot, int32_t res, uint64_t flags)
+{
+	unsigned n = u->batch_size++;
+
+	u->batch_slots[n] = (int32_t)slot;
+	u->batch_res[n] = res;
+	u->batch_flags[n] = flags;
+	u->batch_has_flags |= flags != 0;
+	u->slots[slot].id = 0;
+	u->in_flight--;
+	u->completed++;
+}
+
+/* One CQE of an operation with a time limit. The operation's own and the timeout's
+ * come in any order; only both together tell a time limit from a user's cancel. */
+static void pyuring_reap_part(struct pyuring *u, unsigned slot, bool is_timeout, const struct io_uring_cqe *cqe)
+{
+	struct pyuring_slot *entry = &u->slots[slot];
+
+	if (is_timeout)
+		entry->timed_out = cqe->res == -ETIME;
+	else {
+		entry->res = cqe->res;
+		entry->flags = cqe->flags;
+	}
+	if (--entry->parts)
+		return;
+	bool cut = entry->timed_out && (entry->res == -ECANCELED || entry->res == -EINTR);
+	pyuring_emit(u, slot, entry->res, entry->flags | (cut ? PYURING_TIMED_OUT : 0));
+}
+
+static inline void pyuring_reap_one(struct pyuring *u, const struct io_uring_cqe *cqe)
+{
+	uint64_t id = cqe->user_data & ~PYURING_INTERNAL;
+	bool internal = cqe->user_data & PYURING_INTERNAL;
+	unsigned slot = id & ((UINT32_C(1) << u->slot_bits) - 1);
+
+	if (id == 0 && internal)
+		return; /* the answer to a cancel request */
+	if (slot >= u->limit || u->slots[slot].id != id) {
+		u->unexpected++;
+		return;
+	}
+	u->expected--;
+	if (u->slots[slot].parts == 1 && !internal && !(u->slots[slot].timed_out))
+		pyuring_emit(u, slot, cqe->res, cqe->flags);
+	else
+		pyuring_reap_part(u, slot, internal, cqe);
+}
+
+/* Everything the CQ holds now, as far as the batch has room. */
+static void pyuring_reap(struct pyuring *u)
+{
+	struct io_uring_cqe *cqe;
+	unsigned head, seen = 0;
+
+	io_uring_for_each_cqe(&u->ring, head, cqe) {
+		if (u->batch_size == u->limit)
+			break;
+		pyuring_reap_one(u, cqe);
+		seen++;
+	}
+	io_uring_cq_advance(&u->ring, seen);
+}
+
+/* Completions that the kernel shows only after being entered: overflowed ones, task
+ * work of a DEFER_TASKRUN ring, and all of an IOPOLL ring. */
+static bool pyuring_holds_back(struct pyuring *u)
+{
+	unsigned flags = IO_URING_READ_ONCE(*u->ring.sq.kflags);
+
+	if (flags & IORING_SQ_CQ_OVERFLOW)
+		u->overflows++;
+	return flags & (IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN) ||
+	       (u->ring.flags & IORING_SETUP_IOPOLL && u->expected != io_uring_cq_ready(&u->ring));
+}
+
+/* The kernel runs a limited amount of task work per call (20 items in 6.18), so a
+ * full helping means there may be more that is ready. */
+#define PYURING_HELPING 16
+
+static void pyuring_reap_all(struct pyuring *u)
+{
+	unsigned before;
+
+	do {
+		before = u->batch_size;
+		pyuring_reap(u);
+	} while (u->batch_size - before >= PYURING_HELPING && u->batch_size < u->limit && pyuring_holds_back(u) &&
+		 pyuring_call(u, 0, 0, IORING_ENTER_GETEVENTS, -1) >= 0);
+}
+
+/* Submit what is prepared, wait for `want` CQEs (never more than are coming) or
+ * `timeout_ns`, and reap. `taken_over` is the number of the last batch that Python
+ * has. Returns the size of the batch (with PYURING_BATCH_HAS_FLAGS), or -errno if
+ * there is nothing to reap. */
+static int64_t pyuring_enter(struct pyuring *u, uint32_t want, int64_t timeout_ns, int64_t taken_over)
+{
+	unsigned pending, ready, flags;
+	int error = 0;
+
+	if (u->owner == 0 || u->owner != pyuring_self)
+		return PYURING_NOT_YOURS;
+	if (u->batch_number != taken_over)
+		return pyuring_batch_result(u);
+	pyuring_batch_begin(u);
+	pending = pyuring_publish(u);
+	ready = io_uring_cq_ready(&u->ring);
+	if (want > u->expected)
+		want = u->expected;
+	flags = pyuring_wakeup_flag(u);
+	if (pyuring_is_sqpoll(u))
+		pending = 0;
+	if (pending || ready < want || flags || pyuring_holds_back(u))
+		error = pyuring_call(u, pending, want, flags | IORING_ENTER_GETEVENTS, timeout_ns);
+	pyuring_reap_all(u);
+	if (u->batch_size == 0 && error < 0)
+		return error;
+	return pyuring_batch_end(u);
+}
+
+/* Reap what is ready, submitting nothing and waiting for nothing. */
+static int64_t pyuring_peek(struct pyuring *u, int64_t taken_over)
+{
+	if (!pyuring_is_mine(u))
+		return PYURING_NOT_YOURS;
+	if (u->batch_number != taken_over)
+		return pyuring_batch_result(u);
+	pyuring_batch_begin(u);
+	if (pyuring_holds_back(u))
+		pyuring_call(u, 0, 0, IORING_ENTER_GETEVENTS, -1);
+	pyuring_reap_all(u);
+	return pyuring_batch_end(u);
+}
+
+static void pyuring_discard_sqe(struct pyuring *u, const struct io_uring_sqe *sqe)
+{
+	unsigned slot = sqe->user_data & ((UINT32_C(1) << u->slot_bits) - 1);
+
+	if (sqe->user_data == PYURING_INTERNAL)
+		return;
+	u->expected--;
+	if (!(sqe->user_data & PYURING_INTERNAL))
+		pyuring_emit(u, slot, -ECANCELED, 0);
+}
+
+/* Complete the open chain's operations with ECANCELED, none of them submitted. */
+static int64_t pyuring_chain_discard(struct pyuring *u, int64_t taken_over)
+{
+	unsigned i;
+
+	if (!pyuring_is_mine(u))
+		return PYURING_NOT_YOURS;
+	if (u->batch_number != taken_over)
+		return pyuring_batch_result(u);
+	pyuring_batch_begin(u);
+	for (i = 0; u->staging && i < u->staged; i++)
+		pyuring_discard_sqe(u, &u->stage[i]);
+	u->staging = false;
+	u->staged = 0;
+	return pyuring_batch_end(u);
+}
+
+/* Take back what was prepared and never submitted, before the ring is closed. SQEs
+ * that an SQPOLL thread has been shown are submitted, whether it came to them or not. */
+static int64_t pyuring_discard(struct pyuring *u, int64_t taken_over)
+{
+	struct io_uring_sq *sq = &u->ring.sq;
+	unsigned first, i;
+
+	if (!pyuring_is_mine(u))
+		return PYURING_NOT_YOURS;
+	if (u->batch_number != taken_over)
+		return pyuring_batch_result(u);
+	pyuring_batch_begin(u);
+	first = pyuring_is_sqpoll(u) ? sq->sqe_head : *sq->khead;
+	for (i = first; i != sq->sqe_tail; i++)
+		pyuring_discard_sqe(u, &sq->sqes[i & sq->ring_mask]);
+	sq->sqe_head = sq->sqe_tail = first;
+	if (!pyuring_is_sqpoll(u))
+		*sq->ktail = first;
+	return pyuring_batch_end(u);
+}
+
+/* Ask for the cancellation of everything in flight. Kernels before 5.19 know no
+ * CANCEL_ANY and need one request per operation. */
+static int pyuring_cancel_all(struct pyuring *u, bool one_by_one)
+{
+	struct io_uring_sqe *sqe;
+	unsigned slot;
+	int error;
+
+	if (!pyuring_is_mine(u))
+		return PYURING_NOT_YOURS;
+	for (slot = 0; one_by_one && slot < u->limit; slot++)
+		if (u->slots[slot].id && (error = pyuring_cancel_slot(u, slot)) < 0)
+			return error;
+	if (one_by_one)
+		return 0;
+	if (pyuring_space(u) < 1 && (error = pyuring_make_space(u, 1)) < 0)
+		return error;
+	sqe = io_uring_get_sqe(&u->ring);
+	io_uring_prep_cancel64(sqe, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
+	sqe->user_data = PYURING_INTERNAL;
+	error = pyuring_submit(u);
+	return error < 0 ? error : 0;
+}
+
+#endif

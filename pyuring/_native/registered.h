@@ -1,0 +1,87 @@
+/* Registered buffers and files, and what the kernel can tell about itself. */
+#ifndef PYURING_REGISTERED_H
+#define PYURING_REGISTERED_H
+
+#include "ring.h"
+
+static int64_t pyuring_register_files(struct pyuring *u, const int *descriptors, uint32_t count)
+{
+	int error;
+
+	if (!pyuring_is_mine(u))
+		return PYURING_NOT_YOURS;
+	if (descriptors)
+		error = io_uring_register_files(&u->ring, descriptors, count);
+	else
+		error = io_uring_register_files_sparse(&u->ring, count);
+	if (error < 0)
+		return error;
+	u->files_key = PYURING_FILE_TABLE | ++pyuring_tables;
+	return u->files_key;
+}
+
+static int pyuring_update_files(struct pyuring *u, uint32_t index, const int *descriptors, uint32_t count)
+{
+	if (!pyuring_is_mine(u))
+		return PYURING_NOT_YOURS;
+	return io_uring_register_files_update(&u->ring, index, descriptors, count);
+}
+
+static int pyuring_unregister_files(struct pyuring *u)
+{
+	int error;
+
+	if (!pyuring_is_mine(u))
+		return PYURING_NOT_YOURS;
+	error = io_uring_unregister_files(&u->ring);
+	if (error == 0)
+		u->files_key = 0;
+	return error;
+}
+
+static int64_t pyuring_register_buffers(struct pyuring *u, const struct iovec *vectors, uint32_t count)
+{
+	int error;
+
+	if (!pyuring_is_mine(u))
+		return PYURING_NOT_YOURS;
+	error = io_uring_register_buffers(&u->ring, vectors, count);
+	if (error < 0)
+		return error;
+	u->buffers_key = ++pyuring_tables;
+	return (int64_t)u->buffers_key;
+}
+
+static int pyuring_unregister_buffers(struct pyuring *u)
+{
+	int error;
+
+	if (!pyuring_is_mine(u))
+		return PYURING_NOT_YOURS;
+	error = io_uring_unregister_buffers(&u->ring);
+	if (error == 0)
+		u->buffers_key = 0;
+	return error;
+}
+
+#define PYURING_PROBE_OPCODES 256
+
+/* One byte per opcode: 1 where the kernel has it. */
+static int pyuring_probe(struct pyuring *u, uint8_t supported[PYURING_PROBE_OPCODES])
+{
+	struct {
+		struct io_uring_probe probe;
+		struct io_uring_probe_op ops[PYURING_PROBE_OPCODES];
+	} kernel;
+	int error, i;
+
+	if (!pyuring_is_mine(u))
+		return PYURING_NOT_YOURS;
+	memset(&kernel, 0, sizeof(kernel));
+	error = io_uring_register_probe(&u->ring, &kernel.probe, PYURING_PROBE_OPCODES);
+	for (i = 0; error >= 0 && i < kernel.probe.ops_len; i++)
+		supported[kernel.ops[i].op] = kernel.ops[i].flags & IO_URING_OP_SUPPORTED ? 1 : 0;
+	return error;
+}
+
+#endif

@@ -1,0 +1,70 @@
+"""Memory that users hand over: exported for as long as the kernel may touch it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pyuring._ffi import CHARS, ffi
+
+if TYPE_CHECKING:
+    from pyuring._ffi import CData
+
+__all__ = ["export", "refusal", "release", "vectors"]
+
+
+def refusal(buffer: object, error: Exception, *, writable: bool) -> Exception:
+    """The exception that says what is wrong with `buffer`, which could not be exported."""
+    needed = "a writable bytes-like object" if writable else "a bytes-like object"
+    try:
+        view = memoryview(buffer)  # type: ignore[arg-type]
+    except TypeError:
+        return TypeError(f"{needed} is required, not {type(buffer).__name__}")
+    except (BufferError, ValueError):
+        return error
+    with view:
+        if not view.c_contiguous:
+            return BufferError("the buffer is not contiguous: copy it, or read row by row")
+        if writable and view.readonly:
+            return TypeError(f"{needed} is required, this {type(buffer).__name__} is read-only")
+    return error
+
+
+def export(buffer: object, *, writable: bool) -> CData:
+    """Export `buffer` (a ``char[]`` of its length) until the result is dropped.
+
+    A resize of a bytearray or mmap meanwhile raises ``BufferError`` there.
+
+    Raises:
+        TypeError: not bytes-like, or read-only where it is to be written.
+        BufferError: not contiguous.
+    """
+    try:
+        return ffi.from_buffer(CHARS, buffer, writable)
+    except (TypeError, BufferError, ValueError) as error:
+        raise refusal(buffer, error, writable=writable) from None
+
+
+def vectors(buffers: Any, *, writable: bool) -> tuple[CData, list[CData]]:
+    """An array of iovecs over `buffers`, and the exports that keep them in place."""
+    exports: list[CData] = []
+    try:
+        for buffer in buffers:
+            exports.append(export(buffer, writable=writable))
+    except BaseException:
+        for held in exports:
+            ffi.release(held)
+        raise
+    array = ffi.new("struct iovec[]", len(exports))
+    for vector, held in zip(array, exports, strict=True):
+        vector.iov_base = held
+        vector.iov_len = len(held)
+    return array, exports
+
+
+def release(hold: Any) -> None:
+    """Give up the exports in `hold`, also where something still refers to it."""
+    if isinstance(hold, list | tuple):
+        for part in hold:
+            release(part)
+    elif isinstance(hold, ffi.CData) and ffi.typeof(hold) is CHARS:
+        ffi.release(hold)

@@ -1,0 +1,168 @@
+"""Completion: the handle that every operation returns."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+
+from pyuring.errors import operation_error
+
+if TYPE_CHECKING:
+    from pyuring.inflight import InFlight
+
+__all__ = [
+    "BytesCompletion",
+    "Completion",
+    "NoneCompletion",
+    "Path",
+    "PathCompletion",
+    "PathNoneCompletion",
+    "TimerCompletion",
+]
+
+Path: TypeAlias = "str | bytes | os.PathLike[str] | os.PathLike[bytes]"
+
+T = TypeVar("T", covariant=True)
+
+
+class Completion(Generic[T]):
+    """One operation: in flight, then done.
+
+    Made by the methods of `Ring`, which store the attributes themselves: an
+    ``__init__`` would cost as much as all of preparing a nop in C.
+
+    Attributes:
+        user_data: the object given as ``user_data=``, or None.
+        res: the CQE's result, negative for an error; None until the operation is done.
+        flags: the CQE's flags; 0 until the operation is done.
+        operation: the name of the method that made it.
+    """
+
+    __slots__ = ("__weakref__", "_hold", "_ring", "_slot", "_timed_out", "flags", "operation", "res", "user_data")
+
+    #: What the kernel reads or writes: buffer exports, paths, iovecs. Dropped at the CQE.
+    _hold: Any
+    _ring: InFlight
+    #: Where the in-flight table has it; -1 once result() has taken it from wait().
+    _slot: int
+    #: Set only on an operation that its own timeout= cut short.
+    _timed_out: bool
+    flags: int
+    operation: str
+    res: int | None
+    user_data: Any
+
+    @property
+    def done(self) -> bool:
+        """Whether the operation is complete, so that `result` returns at once."""
+        return self.res is not None
+
+    def result(self, timeout: float | None = None) -> T:
+        """Return what the operation returns, waiting for it if need be.
+
+        What is prepared is submitted first. A completion taken by `result` does not
+        come out of `Ring.wait` any more; `result` itself can be called again.
+
+        Args:
+            timeout: seconds to wait at the most; None waits for ever. When they are
+                over the operation goes on, and can be waited for again.
+
+        Raises:
+            TimeoutError: not done in time, or cut short by the operation's own ``timeout=``.
+            OSError: the operation failed; the subclass goes with the errno.
+            RuntimeError: called in a thread that does not own the ring, in a forked
+                child, or inside a ``link()`` block, on an operation that is not done.
+        """
+        if self.res is None:
+            self._ring._finish(self, timeout)
+        if self._slot >= 0:
+            self._ring._take(self)
+        res = self.res
+        if res is None or res < 0:
+            return self._failed(res or 0)
+        return self._value(res)
+
+    def cancel(self) -> None:
+        """Ask the kernel to cancel the operation; does nothing on a finished one.
+
+        What is prepared is submitted, the request is sent at once, and nothing is
+        waited for. The operation still completes: with ``ECANCELED``, or with its
+        result if the kernel was faster (I/O that a disk has begun cannot be stopped).
+        See `io_uring_prep_cancel(3)`, kernel 5.5.
+        """
+        if self.res is None:
+            self._ring._cancel(self)
+
+    def _value(self, res: int) -> T:
+        return res  # type: ignore[return-value]  # the base class is Completion[int]
+
+    def _failed(self, res: int) -> T:
+        raise operation_error(res, self.operation, timed_out=getattr(self, "_timed_out", False))
+
+    def __repr__(self) -> str:
+        if self.res is None:
+            state = "in flight"
+        elif self.res < 0:
+            state = f"failed: {errno.errorcode.get(-self.res, self.res)}"
+        else:
+            state = f"done: {self.res}"
+        tag = "" if self.user_data is None else f" user_data={self.user_data!r}"
+        return f"<{type(self).__name__} {self.operation} {state}{tag}>"
+
+
+class NoneCompletion(Completion[None]):
+    """An operation whose cousin in `os` or `socket` returns nothing."""
+
+    __slots__ = ()
+
+    def _value(self, res: int) -> None:
+        return None
+
+
+class BytesCompletion(Completion[bytes]):
+    """An operation that returns the bytes it read."""
+
+    __slots__ = ("_data",)
+
+    #: The kernel writes into it, and nobody else sees it before that is over.
+    _data: bytes
+
+    def _value(self, res: int) -> bytes:
+        data = self._data
+        return data if res == len(data) else data[:res]
+
+
+class PathCompletion(Completion[T]):
+    """An operation on a path: its errors name the file."""
+
+    __slots__ = ("_path", "_second_path")
+
+    _path: Path
+    _second_path: Path | None
+
+    def _failed(self, res: int) -> T:
+        error = operation_error(res, self.operation, self._path, timed_out=getattr(self, "_timed_out", False))
+        second = getattr(self, "_second_path", None)
+        if second is not None:
+            error.filename2 = second
+        raise error
+
+
+class PathNoneCompletion(PathCompletion[None]):
+    """An operation on a path that returns nothing."""
+
+    __slots__ = ()
+
+    def _value(self, res: int) -> None:
+        return None
+
+
+class TimerCompletion(NoneCompletion):
+    """A timeout: that its time is up is what it is for, and no error."""
+
+    __slots__ = ()
+
+    def _failed(self, res: int) -> None:
+        if res != -errno.ETIME:
+            super()._failed(res)

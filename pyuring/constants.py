@@ -1,0 +1,94 @@
+"""Flags of io_uring, with the values that the compiler saw in the kernel's headers."""
+
+from __future__ import annotations
+
+from enum import IntFlag
+
+from pyuring._ffi import lib
+
+__all__ = ["Features", "SetupFlags", "SqeFlags"]
+
+
+class SqeFlags(IntFlag):
+    """IOSQE_*: modifiers of one operation, for its ``flags=`` argument."""
+
+    FIXED_FILE = lib.IOSQE_FIXED_FILE
+    """The descriptor is a registered file. Set by passing one, never by hand."""
+    IO_DRAIN = lib.IOSQE_IO_DRAIN
+    """Start after all earlier operations, and before all later ones. Kernel 5.2."""
+    IO_LINK = lib.IOSQE_IO_LINK
+    """The next SQE waits for this one, and is cancelled if it fails. Set by ``ring.link()``."""
+    IO_HARDLINK = lib.IOSQE_IO_HARDLINK
+    """As IO_LINK, but an error does not cut the chain. Set by ``ring.link(hard=True)``."""
+    ASYNC = lib.IOSQE_ASYNC
+    """Go straight to a worker thread instead of trying inline first. Kernel 5.6."""
+    BUFFER_SELECT = lib.IOSQE_BUFFER_SELECT
+    """Take a buffer from a provided group."""
+    CQE_SKIP_SUCCESS = lib.IOSQE_CQE_SKIP_SUCCESS
+    """Post no CQE on success."""
+
+
+class SetupFlags(IntFlag):
+    """IORING_SETUP_*: how a ring works, for ``Ring(setup=...)`` and ``ring.setup``."""
+
+    IOPOLL = lib.IORING_SETUP_IOPOLL
+    """Busy-poll the device; O_DIRECT files on storage that can be polled only."""
+    SQPOLL = lib.IORING_SETUP_SQPOLL
+    """A kernel thread submits; it takes a core while it is busy."""
+    SQ_AFF = lib.IORING_SETUP_SQ_AFF
+    """Pin that thread to ``sq_thread_cpu``. Set by passing one."""
+    CQSIZE = lib.IORING_SETUP_CQSIZE
+    """The CQ has its own size. Set by passing ``cq_entries``."""
+    CLAMP = lib.IORING_SETUP_CLAMP
+    """Cut sizes that are too large down to the kernel's limits. Kernel 5.6."""
+    ATTACH_WQ = lib.IORING_SETUP_ATTACH_WQ
+    """Share another ring's worker threads."""
+    R_DISABLED = lib.IORING_SETUP_R_DISABLED
+    """Start disabled."""
+    SUBMIT_ALL = lib.IORING_SETUP_SUBMIT_ALL
+    """Go on submitting after an SQE that the kernel refuses. Kernel 5.18."""
+    COOP_TASKRUN = lib.IORING_SETUP_COOP_TASKRUN
+    """Do not interrupt the task to complete operations. Kernel 5.19."""
+    TASKRUN_FLAG = lib.IORING_SETUP_TASKRUN_FLAG
+    """Show in memory that completions wait for the kernel to be entered. Kernel 5.19."""
+    SQE128 = lib.IORING_SETUP_SQE128
+    """SQEs of 128 bytes."""
+    CQE32 = lib.IORING_SETUP_CQE32
+    """CQEs of 32 bytes."""
+    SINGLE_ISSUER = lib.IORING_SETUP_SINGLE_ISSUER
+    """Only one thread submits, which is pyuring's rule anyway. Kernel 6.0."""
+    DEFER_TASKRUN = lib.IORING_SETUP_DEFER_TASKRUN
+    """Complete operations only while the owner waits. Kernel 6.1."""
+    NO_MMAP = lib.IORING_SETUP_NO_MMAP
+    """The caller supplies the rings' memory."""
+    REGISTERED_FD_ONLY = lib.IORING_SETUP_REGISTERED_FD_ONLY
+    """The ring has no descriptor."""
+    NO_SQARRAY = lib.IORING_SETUP_NO_SQARRAY
+    """The SQ has no index array; liburing from 2.6 on sets it where the kernel has it. Kernel 6.6."""
+    HYBRID_IOPOLL = lib.IORING_SETUP_HYBRID_IOPOLL
+    """Sleep before polling. Kernel 6.13."""
+    CQE_MIXED = lib.IORING_SETUP_CQE_MIXED
+    """CQEs of 16 and of 32 bytes. Kernel 6.18."""
+
+
+class Features(IntFlag):
+    """IORING_FEAT_*: what the running kernel's rings can do, as ``ring.features``."""
+
+    SINGLE_MMAP = lib.IORING_FEAT_SINGLE_MMAP
+    NODROP = lib.IORING_FEAT_NODROP
+    SUBMIT_STABLE = lib.IORING_FEAT_SUBMIT_STABLE
+    RW_CUR_POS = lib.IORING_FEAT_RW_CUR_POS
+    CUR_PERSONALITY = lib.IORING_FEAT_CUR_PERSONALITY
+    FAST_POLL = lib.IORING_FEAT_FAST_POLL
+    POLL_32BITS = lib.IORING_FEAT_POLL_32BITS
+    SQPOLL_NONFIXED = lib.IORING_FEAT_SQPOLL_NONFIXED
+    EXT_ARG = lib.IORING_FEAT_EXT_ARG
+    NATIVE_WORKERS = lib.IORING_FEAT_NATIVE_WORKERS
+    RSRC_TAGS = lib.IORING_FEAT_RSRC_TAGS
+    CQE_SKIP = lib.IORING_FEAT_CQE_SKIP
+    LINKED_FILE = lib.IORING_FEAT_LINKED_FILE
+    REG_REG_RING = lib.IORING_FEAT_REG_REG_RING
+    RECVSEND_BUNDLE = lib.IORING_FEAT_RECVSEND_BUNDLE
+    MIN_TIMEOUT = lib.IORING_FEAT_MIN_TIMEOUT
+    RW_ATTR = lib.IORING_FEAT_RW_ATTR
+    NO_IOWAIT = lib.IORING_FEAT_NO_IOWAIT

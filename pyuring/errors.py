@@ -1,0 +1,72 @@
+"""From what the kernel and the C layer answer to exceptions: the only place that does."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+from pyuring._ffi import lib
+
+if TYPE_CHECKING:
+    from pyuring.completion import Path
+
+__all__ = ["BadDescriptorError", "UnavailableError", "UnsupportedError", "misuse", "operation_error"]
+
+
+class UnavailableError(OSError):
+    """No ring can be made here. The text names the cause that was found, and the remedy."""
+
+
+class UnsupportedError(OSError):
+    """This kernel lacks an operation or a flag. The text names the version that has it."""
+
+
+class BadDescriptorError(OSError, ValueError):
+    """A descriptor that cannot be one, such as -1: caught before anything is queued.
+
+    It is the ``OSError`` with ``EBADF`` that the same call in `os` raises, and the
+    ``ValueError`` that ``open`` and ``select`` raise, whichever the caller expects.
+    """
+
+
+def operation_error(res: int, operation: str, filename: Path | None = None, *, timed_out: bool = False) -> OSError:
+    """The built-in exception for an operation that completed with `res` < 0.
+
+    ``OSError`` picks the subclass by itself (``FileNotFoundError``, ``ConnectionResetError``, ...).
+    """
+    if timed_out:
+        error: OSError = TimeoutError(errno.ETIMEDOUT, "the operation's timeout= ran out")
+    elif filename is None:
+        error = OSError(-res, os.strerror(-res))
+    else:
+        error = OSError(-res, os.strerror(-res), filename)
+    error.add_note(f"io_uring operation: {operation}")
+    return error
+
+
+def misuse(code: int, arguments: tuple[object, ...] = ()) -> Exception:
+    """The exception for a negative answer of the C layer itself."""
+    if code == lib.PYURING_BAD_FD:
+        return BadDescriptorError(errno.EBADF, f"not a file descriptor: {arguments[0]!r}")
+    if code == lib.PYURING_BAD_TABLE:
+        return ValueError("the registered file or buffer is not this ring's, or was unregistered")
+    if code == lib.PYURING_BAD_OFFSET:
+        return ValueError(f"offset must be 0 or more, or -1 for the file's own position, not {arguments[-1]!r}")
+    if code == lib.PYURING_BAD_LENGTH:
+        return ValueError(
+            f"length must be between 0 and {lib.PYURING_MAX_LENGTH} bytes, which is what one SQE transfers, "
+            f"not {arguments[2]!r}: split the transfer"
+        )
+    if code == lib.PYURING_CHAIN_TOO_LONG:
+        return ValueError(
+            "more linked SQEs than the ring has entries (an operation with timeout= needs two): "
+            "make the chain shorter or the ring larger"
+        )
+    if code == lib.PYURING_IN_CHAIN:
+        return RuntimeError("not inside a link() block: its operations are submitted together at its end")
+    if code == lib.PYURING_EXHAUSTED:
+        return RuntimeError("this ring has used up its operation ids; make a new one")
+    if code == lib.PYURING_BAD_SLOT:
+        return RuntimeError("internal error: the slot for the operation is taken")
+    return OSError(-code, os.strerror(-code))

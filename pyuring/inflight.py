@@ -1,0 +1,300 @@
+"""The in-flight table: from preparing an operation to handing its CQE to its handle.
+
+A signal handler may raise between any two steps of Python code, and another thread
+may run there. CPython looks for both at calls, at function entry and at the end of a
+loop's round, nowhere else. So every change of state here is a run of plain loads and
+stores without a call in it, and what comes in batches comes from an iterator that is
+kept: an interrupted loop goes on where it stopped, nothing is lost, nothing comes twice.
+
+The table is a list with one slot for every CQE that the CQ can hold. An occupied slot
+holds the handle; a free one holds the number of the next free slot. Slots are reused,
+ids are not: the C layer adds a counter, see `_native/ring.h`.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+import threading
+from itertools import repeat
+from time import monotonic
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pyuring._ffi import ffi, lib
+from pyuring.buffers import release
+from pyuring.constants import SqeFlags
+from pyuring.errors import misuse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pyuring._ffi import CData
+    from pyuring.completion import Completion
+
+__all__ = ["InFlight", "nanoseconds"]
+
+C = TypeVar("C", bound="Completion[Any]")
+
+#: From one Python function to the next, a name that is looked up once.
+_enter_kernel = lib.pyuring_enter
+_unpack = ffi.unpack
+
+_HAS_FLAGS = lib.PYURING_BATCH_HAS_FLAGS
+_TIMED_OUT = lib.PYURING_TIMED_OUT
+_NO_SLOT = -1
+_LONGEST_WAIT = 2**63 / 1e9
+
+#: The modifiers that are safe on a single operation. Links are made with link(), so that
+#: no chain is ever split; the others would keep the handle from ever being done.
+_ALLOWED_FLAGS = int(SqeFlags.IO_DRAIN | SqeFlags.ASYNC)
+
+
+def nanoseconds(seconds: float) -> int:
+    """`seconds` for the C layer, checked."""
+    if math.isnan(seconds) or seconds < 0:
+        raise ValueError(f"timeout must be 0 or more seconds, or None, not {seconds!r}")
+    if seconds >= _LONGEST_WAIT:
+        raise OverflowError(f"timeout is too long: {seconds!r} seconds; None waits for ever")
+    return int(seconds * 1_000_000_000)
+
+
+class InFlight:
+    """What `Ring` and its operations share: the table, and reaping into it."""
+
+    def __init__(self) -> None:
+        self._c: CData = ffi.new("struct pyuring *")
+        self._table: list[Any] = []
+        self._free = _NO_SLOT
+        #: Done, not yet delivered by wait() or completions().
+        self._ready: list[Completion[Any]] = []
+        #: How many of these result() has taken since, about: see `_take`.
+        self._taken = 0
+        #: The CQEs being handed out: (slot, res, flags), or None.
+        self._batch: Iterator[tuple[int, int, int]] | None = None
+        #: The number of the last batch taken over from C, which keeps it till then.
+        self._taken_over = 0
+        #: The open link() block.
+        self._chain: object | None = None
+        self._owner = threading.get_ident()
+        self._pid = os.getpid()
+
+    def _make_table(self) -> None:
+        limit = self._c.limit
+        self._table = [*range(1, limit), _NO_SLOT]
+        self._free = 0
+
+    # -- preparing ---------------------------------------------------------------
+
+    def _start(
+        self,
+        op: C,
+        operation: str,
+        hold: object,
+        user_data: object,
+        flags: int,
+        drain: bool,
+        timeout: float | None,
+        call: Callable[..., int],
+        *arguments: object,
+    ) -> C:
+        """Put `op` in the table, let `call` take an SQE for it, and return it.
+
+        The hottest operations repeat these lines rather than pay for the call.
+        """
+        op._ring = self
+        op.operation = operation
+        op.user_data = user_data
+        op.res = None
+        op.flags = 0
+        op._hold = hold
+        op._slot = _NO_SLOT
+        try:
+            while self._free < 0:
+                self._make_room()
+            table = self._table
+            slot = op._slot = self._free
+            self._free = table[slot]
+            table[slot] = op
+            tag = self._tag(slot, flags, drain, timeout) if flags or drain or timeout is not None else slot
+            while (code := call(self._c, tag, *arguments)) < 0:
+                self._refused(code, arguments)
+        except BaseException as error:
+            self._withdraw(op, error)
+            raise
+        return op
+
+    def _tag(self, slot: int, flags: int, drain: bool, timeout: float | None) -> int:
+        """The tag of an operation that is more than plain."""
+        if drain:
+            flags |= SqeFlags.IO_DRAIN
+        if flags & ~_ALLOWED_FLAGS:
+            raise ValueError(
+                f"{SqeFlags(flags & ~_ALLOWED_FLAGS)!r} cannot be set on an operation; flags takes IO_DRAIN and ASYNC. "
+                "Link operations with ring.link(), and pass registered files where a descriptor goes"
+            )
+        tag = slot | int(flags) << lib.PYURING_TAG_FLAGS
+        if timeout is not None:
+            code = lib.pyuring_arm(self._c, slot, nanoseconds(timeout))
+            if code < 0:
+                self._refused(code)
+            tag |= lib.PYURING_TAG_TIMED
+        return tag
+
+    def _refused(self, code: int, arguments: tuple[object, ...] = ()) -> None:
+        """Make room if that is what a preparation lacked, or raise what is wrong with it."""
+        if code == lib.PYURING_NO_ROOM:
+            self._make_room()
+        elif code in (-errno.EBUSY, -errno.EAGAIN):
+            # The kernel takes no SQEs until CQEs are reaped, or it has memory again.
+            if not self._enter(0, -1):
+                raise OSError(-code, f"{os.strerror(-code)} (the kernel takes no SQE now, and nothing could be reaped)")
+        elif code == lib.PYURING_NOT_YOURS:
+            raise self._not_yours()
+        elif code != -errno.EINTR:
+            raise misuse(code, arguments)
+
+    def _not_yours(self) -> RuntimeError:
+        if os.getpid() != self._pid:
+            return RuntimeError("this ring was made before the fork; make a new one in the child")
+        if self._owner != threading.get_ident() and self._table:
+            return RuntimeError("a ring belongs to the thread that made it; make one in each thread")
+        return RuntimeError("the ring is closed")
+
+    def _make_room(self) -> None:
+        """Wait for one completion; what is reaped stays for wait()."""
+        self._enter(1, -1)
+
+    def _withdraw(self, op: Completion[Any], error: BaseException) -> None:
+        """Undo a preparation that raised, unless the operation was queued nonetheless.
+
+        A signal handler may have raised after the SQE was taken: then the operation
+        goes on, and comes out of wait() like any other.
+        """
+        slot = op._slot
+        if slot >= 0:
+            table = self._table
+            if lib.pyuring_is_queued(self._c, slot) or not table or table[slot] is not op:
+                return
+            table[slot] = self._free
+            self._free = slot
+        # The traceback keeps the frames, and with them the export: let go of it.
+        release(op._hold)
+        op._hold = None
+        if isinstance(error, OverflowError):
+            error.add_note("offsets go up to 2**63-1, lengths and descriptors up to 2**31-1")
+
+    # -- reaping -----------------------------------------------------------------
+
+    def _enter(self, want: int, timeout_ns: int, taker: Completion[Any] | None = None) -> int:
+        """Submit, wait for `want` CQEs or `timeout_ns`, and hand out what came.
+
+        Returns how many came, which may be none: after a signal, or the time.
+        """
+        if self._batch is not None:
+            self._hand_out(taker)
+        number = self._taken_over
+        count = _enter_kernel(self._c, want, timeout_ns, number)
+        if count > 0:
+            self._take_over(count, number, taker)
+        elif count < 0 and count not in (-errno.EINTR, -errno.ETIME):
+            self._enter_failed(count)
+        return count
+
+    def _enter_failed(self, code: int) -> None:
+        if code == lib.PYURING_NOT_YOURS:
+            raise self._not_yours()
+        raise OSError(-code, f"{os.strerror(-code)} (io_uring_enter)")
+
+    def _take_over(self, count: int, number: int, taker: Completion[Any] | None = None) -> None:
+        """Make C's batch, the one after `number`, the iterator that is handed out from."""
+        c = self._c
+        size = count & ~_HAS_FLAGS
+        slots = _unpack(c.batch_slots, size)
+        flags: Any = self._flags_of_batch(slots) if count & _HAS_FLAGS else repeat(0)
+        batch = zip(slots, _unpack(c.batch_res, size), flags)
+        # Unless a signal handler that uses the ring has been faster. From the next
+        # call on, C may forget the batch.
+        if self._taken_over == number and self._batch is None:
+            self._batch = batch
+            self._taken_over = number + 1
+        self._hand_out(taker)
+
+    def _flags_of_batch(self, slots: list[int]) -> list[int]:
+        flags: list[int] = _unpack(self._c.batch_flags, len(slots))
+        for slot, flag in zip(slots, flags, strict=True):
+            if flag & _TIMED_OUT:
+                self._table[slot]._timed_out = True
+        return [flag & ~_TIMED_OUT for flag in flags]
+
+    def _hand_out(self, taker: Completion[Any] | None = None) -> None:
+        """Give each CQE of the batch to its handle, and queue that for delivery.
+
+        `taker` is the handle that result() waits for: it is not queued.
+        """
+        table = self._table
+        ready = self._ready
+        batch = self._batch
+        if batch is None:
+            return
+        for slot, res, flags in batch:
+            op = table[slot]
+            table[slot] = self._free
+            self._free = slot
+            op.flags = flags
+            op.res = res
+            # May run a destructor, hence after all else but the queueing.
+            op._hold = None
+            if op is taker:
+                op._slot = _NO_SLOT
+            else:
+                ready.append(op)
+        self._batch = None
+
+    def _discard(self, take_back: Callable[..., int]) -> None:
+        """Hand out as cancelled what `take_back`, a function of C, takes back unsubmitted."""
+        while True:
+            if self._batch is not None:
+                self._hand_out()
+            number = self._taken_over
+            count = take_back(self._c, number)
+            if count <= 0:
+                return
+            self._take_over(count, number)
+
+    def _take(self, op: Completion[Any]) -> None:
+        """result() was called on a finished `op`: do not deliver it any more.
+
+        Finding it in the queue would take longer the longer that is; it is marked,
+        and the marked ones are dropped when they may be half of the queue.
+        """
+        op._slot = _NO_SLOT
+        self._taken += 1
+        if self._taken * 2 > len(self._ready):
+            self._forget_taken()
+
+    def _forget_taken(self) -> None:
+        kept = [op for op in self._ready if op._slot >= 0]
+        self._ready = kept
+        self._taken = 0
+
+    def _finish(self, op: Completion[Any], timeout: float | None) -> None:
+        """Wait until `op` is done."""
+        if self._chain is not None:
+            raise misuse(lib.PYURING_IN_CHAIN)
+        if timeout is None:
+            while op.res is None:
+                self._enter(1, -1, op)
+            return
+        deadline = monotonic() + nanoseconds(timeout) / 1e9
+        while op.res is None:
+            left = deadline - monotonic()
+            self._enter(1, nanoseconds(max(left, 0)), op)
+            if left <= 0 and op.res is None:
+                raise TimeoutError(
+                    errno.ETIMEDOUT, f"{op.operation} is not done after {timeout} s; it goes on and can be waited for"
+                )
+
+    def _cancel(self, op: Completion[Any]) -> None:
+        while (code := lib.pyuring_cancel_slot(self._c, op._slot)) < 0:
+            self._refused(code)

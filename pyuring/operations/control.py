@@ -1,0 +1,106 @@
+"""Operations about readiness, time, and other operations."""
+
+from __future__ import annotations
+
+import select
+from typing import TYPE_CHECKING, Any
+
+from pyuring._ffi import ffi, lib
+from pyuring.completion import Completion, NoneCompletion, TimerCompletion
+from pyuring.inflight import InFlight, nanoseconds
+from pyuring.registered import descriptor
+
+if TYPE_CHECKING:
+    from pyuring._ffi import CData
+
+__all__ = ["ControlOperations"]
+
+#: A slot that no ring has: cancelling it finds nothing.
+NO_SLOT = 0xFFFFFFFF
+
+
+class ControlOperations(InFlight):
+    """Operations about readiness, time, and other operations."""
+
+    def poll(
+        self,
+        file: Any,
+        events: int = select.POLLIN,
+        *,
+        user_data: object = None,
+        flags: int = 0,
+        drain: bool = False,
+        timeout: float | None = None,
+    ) -> Completion[int]:
+        """Wait once for events on a file, as ``select.poll``.
+
+        Args:
+            file: a descriptor, anything with ``fileno()``, or a registered file.
+            events: select.POLLIN, POLLOUT, ...
+
+        Returns:
+            The events that happened, as a mask; POLLERR and POLLHUP also unasked.
+
+        See `io_uring_prep_poll_add(3)`, kernel 5.1.
+        """
+        op: Completion[int] = Completion()
+        return self._start(
+            op, "poll", None, user_data, flags, drain, timeout,
+            lib.pyuring_prep_poll, descriptor(file), events,
+        )  # fmt: skip
+
+    def timeout(
+        self,
+        seconds: float,
+        *,
+        count: int = 0,
+        user_data: object = None,
+        flags: int = 0,
+        drain: bool = False,
+    ) -> Completion[None]:
+        """Complete after `seconds`; that the time is up is its success.
+
+        Args:
+            seconds: 0 or more.
+            count: complete earlier, once so many other operations have completed; 0 is
+                the time alone.
+
+        See `io_uring_prep_timeout(3)`, kernel 5.4.
+        """
+        time = _timespec(nanoseconds(seconds))
+        return self._start(
+            TimerCompletion(), "timeout", time, user_data, flags, drain, None,
+            lib.pyuring_prep_timeout, time, count, 0,
+        )  # fmt: skip
+
+    def cancel(
+        self,
+        operation: Completion[Any],
+        *,
+        user_data: object = None,
+        flags: int = 0,
+        drain: bool = False,
+        timeout: float | None = None,
+    ) -> Completion[None]:
+        """Cancel an operation, as one to be waited for, linked or batched like any other.
+
+        `Completion.cancel` is the simple way. Its own id is never given to another
+        operation, so that a late cancel hits nothing else.
+
+        Raises, from ``result()``:
+            FileNotFoundError: the operation is done already.
+            OSError: with EALREADY, it cannot be stopped any more.
+
+        See `io_uring_prep_cancel(3)`, kernel 5.5.
+        """
+        if not isinstance(operation, Completion) or operation._ring is not self:
+            raise ValueError("only an operation of this ring can be cancelled here")
+        slot = NO_SLOT if operation.done else operation._slot
+        return self._start(
+            NoneCompletion(), "cancel", None, user_data, flags, drain, timeout,
+            lib.pyuring_prep_cancel, slot,
+        )  # fmt: skip
+
+
+def _timespec(ns: int) -> CData:
+    return ffi.new("struct __kernel_timespec *", (ns // 1_000_000_000, ns % 1_000_000_000))

@@ -1,0 +1,239 @@
+"""nop, read and write: the operations whose own cost counts.
+
+They repeat the lines of `InFlight._start` instead of calling it: a call with a variable
+number of arguments would cost as much as all the rest of preparing a nop. What is
+written here three times is explained there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyuring._ffi import CHARS, ffi, lib
+from pyuring.buffers import refusal
+from pyuring.completion import BytesCompletion, Completion
+from pyuring.inflight import InFlight
+from pyuring.registered import RegisteredBuffer, RegisteredFile, descriptor
+
+__all__ = ["TransferOperations"]
+
+_nop = lib.pyuring_prep_nop
+_read = lib.pyuring_prep_read
+_read_fixed = lib.pyuring_prep_read_fixed
+_write = lib.pyuring_prep_write
+_write_fixed = lib.pyuring_prep_write_fixed
+_from_buffer = ffi.from_buffer
+
+
+class TransferOperations(InFlight):
+    """Operations that do little but move bytes."""
+
+    def nop(
+        self, *, user_data: object = None, flags: int = 0, drain: bool = False, timeout: float | None = None
+    ) -> Completion[int]:
+        """Do nothing, through the ring: 0. For measuring, and as a barrier with ``drain=True``.
+
+        See `io_uring_prep_nop(3)`, kernel 5.1.
+        """
+        op: Completion[int] = Completion()
+        op._ring = self
+        op.operation = "nop"
+        op.user_data = user_data
+        op.res = None
+        op.flags = 0
+        op._hold = None
+        op._slot = -1
+        try:
+            while self._free < 0:
+                self._make_room()
+            table = self._table
+            tag = slot = op._slot = self._free
+            self._free = table[slot]
+            table[slot] = op
+            if flags or drain or timeout is not None:
+                tag = self._tag(slot, flags, drain, timeout)
+            while (code := _nop(self._c, tag)) < 0:
+                self._refused(code)
+        except BaseException as error:
+            self._withdraw(op, error)
+            raise
+        return op
+
+    def read(
+        self,
+        file: Any,
+        length: int,
+        offset: int = -1,
+        *,
+        user_data: object = None,
+        flags: int = 0,
+        drain: bool = False,
+        timeout: float | None = None,
+    ) -> Completion[bytes]:
+        """Read up to `length` bytes at `offset`, as ``os.pread``.
+
+        Args:
+            file: a descriptor, anything with ``fileno()``, or a registered file.
+            length: bytes, up to 2**31-1.
+            offset: bytes from the start of the file; -1 reads at the file's own position
+                and moves it, which only one operation at a time can do sensibly.
+
+        Returns:
+            The bytes read: fewer than `length` near the end of the file, none at it.
+
+        See `io_uring_prep_read(3)`, kernel 5.6.
+        """
+        if not 0 <= length <= lib.PYURING_MAX_LENGTH:
+            raise ValueError(f"length must be between 0 and {lib.PYURING_MAX_LENGTH} bytes, not {length}")
+        if file.__class__ is not int:
+            file = file._key if file.__class__ is RegisteredFile else descriptor(file)
+        # The kernel fills a bytes object that nobody else has seen: no copy if it fills
+        # it whole. Never the shared ones, which the shortest bytes objects are.
+        data = bytes(length if length > 1 else 2)
+        op = BytesCompletion()
+        op._data = data
+        op._ring = self
+        op.operation = "read"
+        op.user_data = user_data
+        op.res = None
+        op.flags = 0
+        op._hold = None
+        op._slot = -1
+        try:
+            while self._free < 0:
+                self._make_room()
+            table = self._table
+            tag = slot = op._slot = self._free
+            self._free = table[slot]
+            table[slot] = op
+            if flags or drain or timeout is not None:
+                tag = self._tag(slot, flags, drain, timeout)
+            while (code := _read(self._c, tag, file, data, length, offset)) < 0:
+                self._refused(code, (file, data, length, offset))
+        except BaseException as error:
+            self._withdraw(op, error)
+            raise
+        return op
+
+    def readinto(
+        self,
+        file: Any,
+        buffer: Any,
+        offset: int = -1,
+        *,
+        user_data: object = None,
+        flags: int = 0,
+        drain: bool = False,
+        timeout: float | None = None,
+    ) -> Completion[int]:
+        """Read into `buffer` at `offset`, as ``os.preadv`` into one buffer.
+
+        Args:
+            file: a descriptor, anything with ``fileno()``, or a registered file.
+            buffer: writable and contiguous (bytearray, mmap, array, NumPy array, a
+                memoryview of a part), or a registered buffer. It cannot be resized until
+                the operation is done.
+            offset: as in `read`.
+
+        Returns:
+            How many bytes were read, 0 at the end of the file.
+
+        See `io_uring_prep_read(3)`, kernel 5.6; `io_uring_prep_read_fixed(3)`, kernel 5.1.
+        """
+        if file.__class__ is not int:
+            file = file._key if file.__class__ is RegisteredFile else descriptor(file)
+        fixed = buffer.__class__ is RegisteredBuffer
+        try:
+            hold = buffer._memory.export if fixed else _from_buffer(CHARS, buffer, True)
+        except (TypeError, BufferError, ValueError) as error:
+            raise refusal(buffer, error, writable=True) from None
+        op: Completion[int] = Completion()
+        op._ring = self
+        op.operation = "readinto"
+        op.user_data = user_data
+        op.res = None
+        op.flags = 0
+        op._hold = hold
+        op._slot = -1
+        try:
+            while self._free < 0:
+                self._make_room()
+            table = self._table
+            tag = slot = op._slot = self._free
+            self._free = table[slot]
+            table[slot] = op
+            if flags or drain or timeout is not None:
+                tag = self._tag(slot, flags, drain, timeout)
+            if fixed:
+                while (code := _read_fixed(self._c, tag, file, buffer._c, offset)) < 0:
+                    self._refused(code, (file, offset))
+            else:
+                while (code := _read(self._c, tag, file, hold, len(hold), offset)) < 0:
+                    self._refused(code, (file, buffer, len(hold), offset))
+        except BaseException as error:
+            self._withdraw(op, error)
+            raise
+        return op
+
+    def write(
+        self,
+        file: Any,
+        data: Any,
+        offset: int = -1,
+        *,
+        user_data: object = None,
+        flags: int = 0,
+        drain: bool = False,
+        timeout: float | None = None,
+    ) -> Completion[int]:
+        """Write `data` at `offset`, as ``os.pwrite``.
+
+        Args:
+            file: a descriptor, anything with ``fileno()``, or a registered file.
+            data: bytes-like and contiguous, or a registered buffer. It must not change
+                until the operation is done; a bytearray cannot be resized until then.
+            offset: as in `read`; ignored by files opened with O_APPEND.
+
+        Returns:
+            How many bytes were written, which can be fewer than there are.
+
+        See `io_uring_prep_write(3)`, kernel 5.6; `io_uring_prep_write_fixed(3)`, kernel 5.1.
+        """
+        if file.__class__ is not int:
+            file = file._key if file.__class__ is RegisteredFile else descriptor(file)
+        fixed = data.__class__ is RegisteredBuffer
+        try:
+            # CFFI passes the address of a bytes object's own memory, which never moves.
+            if data.__class__ is bytes:
+                hold = data
+            else:
+                hold = data._memory.export if fixed else _from_buffer(CHARS, data)
+        except (TypeError, BufferError, ValueError) as error:
+            raise refusal(data, error, writable=False) from None
+        op: Completion[int] = Completion()
+        op._ring = self
+        op.operation = "write"
+        op.user_data = user_data
+        op.res = None
+        op.flags = 0
+        op._hold = hold
+        op._slot = -1
+        try:
+            while self._free < 0:
+                self._make_room()
+            table = self._table
+            tag = slot = op._slot = self._free
+            self._free = table[slot]
+            table[slot] = op
+            if flags or drain or timeout is not None:
+                tag = self._tag(slot, flags, drain, timeout)
+            if fixed:
+                while (code := _write_fixed(self._c, tag, file, data._c, offset)) < 0:
+                    self._refused(code, (file, offset))
+            else:
+                while (code := _write(self._c, tag, file, hold, len(hold), offset)) < 0:
+                    self._refused(code, (file, data, len(hold), offset))
+        except BaseException as error:
+            self._withdraw(op, error)
+            raise
+        return op

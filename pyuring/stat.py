@@ -1,0 +1,93 @@
+"""The result of statx."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyuring._ffi import CData
+
+__all__ = ["StatxResult"]
+
+_TIMES = ("atime", "mtime", "ctime", "btime")
+
+
+class StatxResult:
+    """What `statx(2)` tells of a file: the attributes of ``os.stat_result``, and more.
+
+    Times come as ``st_mtime`` (seconds, a float) and ``st_mtime_ns``; the same for
+    ``st_atime``, ``st_ctime``, and ``st_birthtime`` where the file system keeps it.
+    ``stx_mask`` says which fields the file system filled in.
+    """
+
+    __slots__ = (
+        "st_atime_ns",
+        "st_birthtime_ns",
+        "st_blksize",
+        "st_blocks",
+        "st_ctime_ns",
+        "st_dev",
+        "st_gid",
+        "st_ino",
+        "st_mode",
+        "st_mtime_ns",
+        "st_nlink",
+        "st_rdev",
+        "st_size",
+        "st_uid",
+        "stx_attributes",
+        "stx_attributes_mask",
+        "stx_dio_mem_align",
+        "stx_dio_offset_align",
+        "stx_mask",
+        "stx_mnt_id",
+    )
+
+    st_atime_ns: int
+    st_birthtime_ns: int
+    st_ctime_ns: int
+    st_mtime_ns: int
+    st_dev: int
+    st_rdev: int
+    st_mode: int
+    st_ino: int
+    st_size: int
+    stx_mask: int
+    stx_dio_mem_align: int
+    stx_dio_offset_align: int
+
+    def __init__(self, c: CData) -> None:
+        for name in ("mode", "nlink", "uid", "gid", "ino", "size", "blocks", "blksize"):
+            setattr(self, f"st_{name}", getattr(c, f"stx_{name}"))
+        for name in ("attributes", "attributes_mask", "mask", "mnt_id", "dio_mem_align", "dio_offset_align"):
+            setattr(self, f"stx_{name}", getattr(c, f"stx_{name}"))
+        for name in _TIMES:
+            time = getattr(c, f"stx_{name}")
+            field = "st_birthtime_ns" if name == "btime" else f"st_{name}_ns"
+            setattr(self, field, time.tv_sec * 1_000_000_000 + time.tv_nsec)
+        self.st_dev = os.makedev(c.stx_dev_major, c.stx_dev_minor)
+        self.st_rdev = os.makedev(c.stx_rdev_major, c.stx_rdev_minor)
+
+    @property
+    def st_atime(self) -> float:
+        """Time of last access, in seconds."""
+        return self.st_atime_ns / 1e9
+
+    @property
+    def st_mtime(self) -> float:
+        """Time of last modification, in seconds."""
+        return self.st_mtime_ns / 1e9
+
+    @property
+    def st_ctime(self) -> float:
+        """Time of last change of the inode, in seconds."""
+        return self.st_ctime_ns / 1e9
+
+    @property
+    def st_birthtime(self) -> float:
+        """Time of creation, in seconds; 0 where the file system does not keep it."""
+        return self.st_birthtime_ns / 1e9
+
+    def __repr__(self) -> str:
+        return f"<StatxResult mode={oct(self.st_mode)} size={self.st_size} ino={self.st_ino}>"

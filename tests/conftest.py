@@ -1,0 +1,39 @@
+"""Fixtures that every test can use. A machine that refuses io_uring fails here, it does not skip."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import pyuring
+
+
+@pytest.fixture
+def ring() -> Iterator[pyuring.Ring]:
+    with pyuring.Ring(entries=64) as ring:
+        yield ring
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    """A pipe: (read end, write end)."""
+    ends = os.pipe()
+    yield ends
+    for fd in ends:
+        try:
+            os.close(fd)
+        except OSError as error:
+            assert error.errno == 9, "only a test that closed it itself"
+
+
+@pytest.fixture
+def data_file(tmp_path: Path) -> Iterator[int]:
+    """A descriptor of a file of 64 KiB of random bytes, open for reading and writing."""
+    path = tmp_path / "data"
+    path.write_bytes(os.urandom(65536))
+    fd = os.open(path, os.O_RDWR)
+    yield fd
+    os.close(fd)
