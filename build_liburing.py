@@ -145,7 +145,7 @@ def operations() -> list[tuple[str, str, str]]:
     """(declaration, name, opcode) of every row of operations.h."""
     rows = []
     for file, name, opcode, parameters in OPERATION_ROW.findall((NATIVE / "operations.h").read_text()):
-        arguments = ["struct pyuring *u", "uint32_t tag", *(["int64_t file"] if file else [])]
+        arguments = ["struct pyuring *u", "int tag", *(["int64_t file"] if file else [])]
         arguments += [parameters] if parameters else []
         rows.append((f"int pyuring_prep_{name}({', '.join(arguments)});", name, opcode))
     return rows

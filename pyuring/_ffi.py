@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Any, Protocol, TypeAlias
 
 from pyuring._liburing import ffi, lib
 
-if TYPE_CHECKING:
-    from _cffi_backend import _CDataBase as CData
+__all__ = ["CHARS", "NULL", "CData", "RingStruct", "ffi", "from_buffer", "lib", "new", "text"]
 
-__all__ = ["CHARS", "NULL", "ffi", "lib", "text"]
+#: A C value. What attributes and items it has depends on its C type.
+CData: TypeAlias = Any
+
+
+class RingStruct(Protocol):
+    """The fields of C's ``struct pyuring`` that Python reads."""
+
+    ring: CData
+    limit: int
+    in_flight: int
+    batch_slots: CData
+    batch_res: CData
+    batch_flags: CData
+
 
 #: Prebuilt: naming a C type by a string costs a parse on every use.
 CHARS = ffi.typeof("char[]")
 NULL = ffi.NULL
+
+# Without the types of cffi's stubs, which know nothing of a structure's fields.
+new: Callable[..., CData] = ffi.new
+from_buffer: Callable[..., CData] = ffi.from_buffer
 
 
 def text(pointer: CData) -> str:

@@ -7,7 +7,7 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pyuring._ffi import ffi
+from pyuring._ffi import ffi, new
 
 if TYPE_CHECKING:
     from pyuring._ffi import CData
@@ -60,7 +60,8 @@ def encode(address: Address, family: int | None = None) -> bytes:
     found_family, _, _, _, resolved = found[0]
     if found_family == socket.AF_INET:
         return _FAMILY.pack(found_family) + _INET.pack(port, socket.inet_pton(found_family, str(resolved[0])))
-    flow, scope = (*address[2:], *resolved[2 + len(address[2:]) :])
+    flow = address[2] if len(address) > 2 else 0
+    scope = address[3] if len(address) > 3 else resolved[3]  # type: ignore[misc]
     packed = socket.inet_pton(found_family, str(resolved[0]).partition("%")[0])
     return _FAMILY.pack(found_family) + _INET6.pack(port, int(flow), packed) + _SCOPE.pack(int(scope))
 
@@ -79,8 +80,8 @@ class AddressBuffer:
     __slots__ = ("length", "memory")
 
     def __init__(self) -> None:
-        self.memory: CData = ffi.new("char[]", LONGEST)
-        self.length: CData = ffi.new("socklen_t *", LONGEST)
+        self.memory: CData = new("char[]", LONGEST)
+        self.length: CData = new("socklen_t *", LONGEST)
 
     @property
     def pointer(self) -> CData:

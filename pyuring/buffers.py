@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pyuring._ffi import CHARS, ffi
+from pyuring._ffi import CHARS, ffi, from_buffer, new
 
 if TYPE_CHECKING:
     from pyuring._ffi import CData
@@ -39,7 +39,7 @@ def export(buffer: object, *, writable: bool) -> CData:
         BufferError: not contiguous.
     """
     try:
-        return ffi.from_buffer(CHARS, buffer, writable)
+        return from_buffer(CHARS, buffer, writable)
     except (TypeError, BufferError, ValueError) as error:
         raise refusal(buffer, error, writable=writable) from None
 
@@ -54,7 +54,7 @@ def vectors(buffers: Any, *, writable: bool) -> tuple[CData, list[CData]]:
         for held in exports:
             ffi.release(held)
         raise
-    array = ffi.new("struct iovec[]", len(exports))
+    array = new("struct iovec[]", len(exports))
     for vector, held in zip(array, exports, strict=True):
         vector.iov_base = held
         vector.iov_len = len(held)

@@ -85,7 +85,9 @@ def _leak(ring: Ring) -> None:
 
 def warn_unclosed(ring: Ring) -> None:
     """Tell that nobody closed the ring."""
-    warnings.warn(f"unclosed {ring!r}: use it in a with statement, or close() it", ResourceWarning, source=ring)
+    warnings.warn(
+        f"unclosed {ring!r}: use it in a with statement, or close() it", ResourceWarning, stacklevel=3, source=ring
+    )
 
 
 def forget(ring: Ring) -> None:

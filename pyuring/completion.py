@@ -23,10 +23,10 @@ __all__ = [
 
 Path: TypeAlias = "str | bytes | os.PathLike[str] | os.PathLike[bytes]"
 
-T = TypeVar("T", covariant=True)
+T_co = TypeVar("T_co", covariant=True)
 
 
-class Completion(Generic[T]):
+class Completion(Generic[T_co]):
     """One operation: in flight, then done.
 
     Made by the methods of `Ring`, which store the attributes themselves: an
@@ -58,7 +58,7 @@ class Completion(Generic[T]):
         """Whether the operation is complete, so that `result` returns at once."""
         return self.res is not None
 
-    def result(self, timeout: float | None = None) -> T:
+    def result(self, timeout: float | None = None) -> T_co:
         """Return what the operation returns, waiting for it if need be.
 
         What is prepared is submitted first. A completion taken by `result` does not
@@ -94,10 +94,10 @@ class Completion(Generic[T]):
         if self.res is None:
             self._ring._cancel(self)
 
-    def _value(self, res: int) -> T:
+    def _value(self, res: int) -> T_co:
         return res  # type: ignore[return-value]  # the base class is Completion[int]
 
-    def _failed(self, res: int) -> T:
+    def _failed(self, res: int) -> T_co:
         raise operation_error(res, self.operation, timed_out=getattr(self, "_timed_out", False))
 
     def __repr__(self) -> str:
@@ -133,7 +133,7 @@ class BytesCompletion(Completion[bytes]):
         return data if res == len(data) else data[:res]
 
 
-class PathCompletion(Completion[T]):
+class PathCompletion(Completion[T_co]):
     """An operation on a path: its errors name the file."""
 
     __slots__ = ("_path", "_second_path")
@@ -141,7 +141,7 @@ class PathCompletion(Completion[T]):
     _path: Path
     _second_path: Path | None
 
-    def _failed(self, res: int) -> T:
+    def _failed(self, res: int) -> T_co:
         error = operation_error(res, self.operation, self._path, timed_out=getattr(self, "_timed_out", False))
         second = getattr(self, "_second_path", None)
         if second is not None:

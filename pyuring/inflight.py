@@ -17,11 +17,10 @@ import errno
 import math
 import os
 import threading
-from itertools import repeat
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pyuring._ffi import ffi, lib
+from pyuring._ffi import ffi, lib, new
 from pyuring.buffers import release
 from pyuring.constants import SqeFlags
 from pyuring.errors import misuse
@@ -29,7 +28,7 @@ from pyuring.errors import misuse
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from pyuring._ffi import CData
+    from pyuring._ffi import CData, RingStruct
     from pyuring.completion import Completion
 
 __all__ = ["InFlight", "nanoseconds"]
@@ -63,15 +62,15 @@ class InFlight:
     """What `Ring` and its operations share: the table, and reaping into it."""
 
     def __init__(self) -> None:
-        self._c: CData = ffi.new("struct pyuring *")
+        self._c: RingStruct = new("struct pyuring *")
         self._table: list[Any] = []
         self._free = _NO_SLOT
         #: Done, not yet delivered by wait() or completions().
         self._ready: list[Completion[Any]] = []
         #: How many of these result() has taken since, about: see `_take`.
         self._taken = 0
-        #: The CQEs being handed out: (slot, res, flags), or None.
-        self._batch: Iterator[tuple[int, int, int]] | None = None
+        #: The CQEs being handed out, as (slot, res), or None.
+        self._batch: Iterator[tuple[int, int]] | None = None
         #: The number of the last batch taken over from C, which keeps it till then.
         self._taken_over = 0
         #: The open link() block.
@@ -81,6 +80,8 @@ class InFlight:
 
     def _make_table(self) -> None:
         limit = self._c.limit
+        self._batch_slots: CData = self._c.batch_slots
+        self._batch_res: CData = self._c.batch_res
         self._table = [*range(1, limit), _NO_SLOT]
         self._free = 0
 
@@ -108,7 +109,6 @@ class InFlight:
         op.res = None
         op.flags = 0
         op._hold = hold
-        op._slot = _NO_SLOT
         try:
             while self._free < 0:
                 self._make_room()
@@ -171,7 +171,7 @@ class InFlight:
         A signal handler may have raised after the SQE was taken: then the operation
         goes on, and comes out of wait() like any other.
         """
-        slot = op._slot
+        slot = getattr(op, "_slot", _NO_SLOT)
         if slot >= 0:
             table = self._table
             if lib.pyuring_is_queued(self._c, slot) or not table or table[slot] is not op:
@@ -208,11 +208,10 @@ class InFlight:
 
     def _take_over(self, count: int, number: int, taker: Completion[Any] | None = None) -> None:
         """Make C's batch, the one after `number`, the iterator that is handed out from."""
-        c = self._c
-        size = count & ~_HAS_FLAGS
-        slots = _unpack(c.batch_slots, size)
-        flags: Any = self._flags_of_batch(slots) if count & _HAS_FLAGS else repeat(0)
-        batch = zip(slots, _unpack(c.batch_res, size), flags)
+        if count & _HAS_FLAGS:
+            count &= ~_HAS_FLAGS
+            self._note_flags(count, number)
+        batch = zip(_unpack(self._batch_slots, count), _unpack(self._batch_res, count))  # noqa: B905  costs 50 ns a call
         # Unless a signal handler that uses the ring has been faster. From the next
         # call on, C may forget the batch.
         if self._taken_over == number and self._batch is None:
@@ -220,32 +219,35 @@ class InFlight:
             self._taken_over = number + 1
         self._hand_out(taker)
 
-    def _flags_of_batch(self, slots: list[int]) -> list[int]:
-        flags: list[int] = _unpack(self._c.batch_flags, len(slots))
-        for slot, flag in zip(slots, flags, strict=True):
-            if flag & _TIMED_OUT:
-                self._table[slot]._timed_out = True
-        return [flag & ~_TIMED_OUT for flag in flags]
+    def _note_flags(self, count: int, number: int) -> None:
+        """Give the handles of a batch their CQEs' flags, which are 0 in most batches."""
+        table = self._table
+        for slot, flags in zip(_unpack(self._batch_slots, count), _unpack(self._c.batch_flags, count), strict=True):
+            if self._taken_over != number:
+                break
+            op = table[slot]
+            op.flags = flags & 0xFFFFFFFF
+            if flags & _TIMED_OUT:
+                op._timed_out = True
 
-    def _hand_out(self, taker: Completion[Any] | None = None) -> None:
+    def _hand_out(self, taker: Any = None) -> None:
         """Give each CQE of the batch to its handle, and queue that for delivery.
 
         `taker` is the handle that result() waits for: it is not queued.
         """
-        table = self._table
-        ready = self._ready
         batch = self._batch
         if batch is None:
             return
-        for slot, res, flags in batch:
+        table = self._table
+        ready = self._ready
+        for slot, res in batch:
             op = table[slot]
             table[slot] = self._free
             self._free = slot
-            op.flags = flags
             op.res = res
             # May run a destructor, hence after all else but the queueing.
             op._hold = None
-            if op is taker:
+            if op is taker:  # not queued, so not to be taken from the queue
                 op._slot = _NO_SLOT
             else:
                 ready.append(op)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyuring._ffi import ffi, lib, text
+from pyuring._ffi import ffi, lib, new, text
 
 if TYPE_CHECKING:
     from pyuring._ffi import CData
@@ -22,7 +22,7 @@ OPCODES["fdatasync"] = OPCODES["fsync"]
 
 def read_probe(c: CData) -> frozenset[int] | int:
     """The opcodes that the kernel behind the ring `c` has, or the C layer's refusal."""
-    table = ffi.new("uint8_t[]", lib.PYURING_PROBE_OPCODES)
+    table = new("uint8_t[]", lib.PYURING_PROBE_OPCODES)
     code: int = lib.pyuring_probe(c, table)
     if code < 0:
         return code

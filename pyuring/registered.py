@@ -7,7 +7,7 @@ import mmap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
-from pyuring._ffi import NULL, ffi, lib
+from pyuring._ffi import NULL, ffi, lib, new
 from pyuring.buffers import export, release
 from pyuring.diagnosis import memlock_shortage
 from pyuring.errors import BadDescriptorError
@@ -47,7 +47,7 @@ class RegisteredBuffer:
     def __init__(self, memory: _Memory, offset: int, length: int, address: int, index: int, table: int) -> None:
         self._memory = memory
         self._offset = offset
-        self._c = ffi.new("struct pyuring_buffer *", (ffi.cast("void *", address), length, index, table))
+        self._c = new("struct pyuring_buffer *", (ffi.cast("void *", address), length, index, table))
 
     @property
     def index(self) -> int:
@@ -129,18 +129,24 @@ class RegisteredBuffers(Sequence[RegisteredBuffer]):
             memory.export = None
 
 
-class RegisteredFile:
-    """A registered file: pass it where a descriptor goes."""
+class RegisteredFile(int):
+    """A registered file: pass it where a descriptor goes.
 
-    __slots__ = ("_key", "index")
+    It is a number that tells the C layer table and slot, so that passing one costs no
+    more than passing a descriptor; too large for any system call to take it for one.
+    """
 
-    def __init__(self, key: int, index: int) -> None:
-        self._key = key
-        #: Its slot in the table.
-        self.index = index
+    __slots__ = ()
+
+    @property
+    def index(self) -> int:
+        """Its slot in the table."""
+        return self & (1 << lib.PYURING_FILE_BITS) - 1
 
     def __repr__(self) -> str:
         return f"<RegisteredFile {self.index}>"
+
+    __str__ = __repr__
 
 
 class RegisteredFiles(Sequence[RegisteredFile]):
@@ -163,7 +169,7 @@ class RegisteredFiles(Sequence[RegisteredFile]):
         if made is None:
             index = self._checked(index)
             key = self._table << lib.PYURING_FILE_BITS | index
-            made = self._made.setdefault(index, RegisteredFile(key, index))
+            made = self._made.setdefault(index, RegisteredFile(key))
         return made
 
     def __len__(self) -> int:
@@ -213,7 +219,7 @@ class RegisteredFiles(Sequence[RegisteredFile]):
 
 
 def descriptor(file: object) -> int:
-    """What the C layer takes as descriptor: the number, or a registered file's key.
+    """What the C layer takes as descriptor: a number, which a registered file is too.
 
     Raises:
         TypeError: neither an int, nor a registered file, nor something with ``fileno()``.
@@ -221,8 +227,6 @@ def descriptor(file: object) -> int:
     """
     if isinstance(file, int):
         return file
-    if isinstance(file, RegisteredFile):
-        return file._key
     fileno = getattr(file, "fileno", None)
     if fileno is None:
         raise TypeError(
@@ -284,8 +288,7 @@ class Registration(InFlight):
             memories = _export_all(buffers)
             pieces = [(memory, 0, len(memory.export), i) for i, memory in enumerate(memories) if memory.export]
         else:
-            assert count is not None and size is not None
-            memories, pieces = _slab(count, size)
+            memories, pieces = _slab(count or 0, size or 0)
         try:
             table = self._register_memories(memories)
             registered = RegisteredBuffers(self, pieces, table)
@@ -301,7 +304,7 @@ class Registration(InFlight):
         return registered
 
     def _register_memories(self, memories: list[_Memory]) -> int:
-        vectors = ffi.new("struct iovec[]", len(memories))
+        vectors = new("struct iovec[]", len(memories))
         for vector, memory in zip(vectors, memories, strict=True):
             vector.iov_base = memory.export
             vector.iov_len = len(memory.export) if memory.export else 0

@@ -44,8 +44,26 @@ struct io_uring_params {
 	uint32_t wq_fd;
 	...;
 };
-struct io_uring_sq { unsigned *kflags; unsigned ring_mask; unsigned ring_entries; ...; };
-struct io_uring_cq { unsigned *koverflow; unsigned ring_mask; unsigned ring_entries; ...; };
+struct io_uring_sq {
+	unsigned *khead;
+	unsigned *ktail;
+	unsigned *kflags;
+	struct io_uring_sqe *sqes;
+	unsigned sqe_head;
+	unsigned sqe_tail;
+	unsigned ring_mask;
+	unsigned ring_entries;
+	...;
+};
+struct io_uring_cq {
+	unsigned *khead;
+	unsigned *ktail;
+	unsigned *koverflow;
+	struct io_uring_cqe *cqes;
+	unsigned ring_mask;
+	unsigned ring_entries;
+	...;
+};
 struct io_uring {
 	struct io_uring_sq sq;
 	struct io_uring_cq cq;

@@ -22,7 +22,7 @@ static inline int pyuring_resolve(const struct pyuring *u, int64_t file, struct 
 		target->flags = 0;
 		return 0;
 	}
-	if (file < 0 || !(file >> 62))
+	if (file < 0 || !(file >> PYURING_FILE_BIT))
 		return PYURING_BAD_FD;
 	if (file >> PYURING_FILE_BITS != u->files_key)
 		return PYURING_BAD_TABLE;

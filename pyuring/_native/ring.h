@@ -46,10 +46,12 @@ enum {
 /* In a batch's flags, above the 32 bits of the CQE. */
 #define PYURING_TIMED_OUT (UINT64_C(1) << 32)
 
-/* A registered file is passed as (table key << bits) | index, with bit 62 set to
- * differ from any descriptor. A table's serial number is never given twice. */
+/* A registered file is passed as (table key << 24) | index, with bit 59 set to differ
+ * from any descriptor (and no higher one: Python's numbers get slower from 2**60 on).
+ * A table's serial number is never given twice. */
 #define PYURING_FILE_BITS 24
-#define PYURING_FILE_TABLE (INT64_C(1) << (62 - PYURING_FILE_BITS))
+#define PYURING_FILE_BIT 59
+#define PYURING_FILE_TABLE (INT64_C(1) << (PYURING_FILE_BIT - PYURING_FILE_BITS))
 
 #define PYURING_MAX_LENGTH INT32_MAX /* res is a signed 32-bit number */
 

@@ -10,7 +10,9 @@ __all__ = ["Operations"]
 
 
 class Operations(TransferOperations, FileOperations, PathOperations, SocketOperations, ControlOperations):
-    """Every operation. All take these keyword arguments:
+    """Every operation.
+
+    All take these keyword arguments:
 
     user_data: any object, found again as ``completion.user_data``.
     flags: `SqeFlags`: IO_DRAIN, ASYNC.

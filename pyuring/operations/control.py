@@ -5,7 +5,7 @@ from __future__ import annotations
 import select
 from typing import TYPE_CHECKING, Any
 
-from pyuring._ffi import ffi, lib
+from pyuring._ffi import lib, new
 from pyuring.completion import Completion, NoneCompletion, TimerCompletion
 from pyuring.inflight import InFlight, nanoseconds
 from pyuring.registered import descriptor
@@ -103,4 +103,4 @@ class ControlOperations(InFlight):
 
 
 def _timespec(ns: int) -> CData:
-    return ffi.new("struct __kernel_timespec *", (ns // 1_000_000_000, ns % 1_000_000_000))
+    return new("struct __kernel_timespec *", (ns // 1_000_000_000, ns % 1_000_000_000))

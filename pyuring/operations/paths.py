@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from pyuring._ffi import ffi, lib
+from pyuring._ffi import lib, new
 from pyuring.completion import PathCompletion, PathNoneCompletion
 from pyuring.inflight import InFlight
 from pyuring.registered import plain_descriptor
@@ -116,7 +116,7 @@ class PathOperations(InFlight):
         at_flags = 0 if follow_symlinks else AT_SYMLINK_NOFOLLOW
         op = StatxCompletion()
         op._path = path
-        op._statx = ffi.new("struct pyuring_statx *")
+        op._statx = new("struct pyuring_statx *")
         if isinstance(path, str | bytes | os.PathLike):
             raw, start = encoded(path), directory(dir_fd)
         else:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyuring._ffi import CHARS, ffi, lib
+from pyuring._ffi import CHARS, from_buffer, lib
 from pyuring.buffers import refusal
 from pyuring.completion import BytesCompletion, Completion
 from pyuring.inflight import InFlight
-from pyuring.registered import RegisteredBuffer, RegisteredFile, descriptor
+from pyuring.registered import RegisteredBuffer, descriptor
 
 __all__ = ["TransferOperations"]
 
@@ -22,7 +22,6 @@ _read = lib.pyuring_prep_read
 _read_fixed = lib.pyuring_prep_read_fixed
 _write = lib.pyuring_prep_write
 _write_fixed = lib.pyuring_prep_write_fixed
-_from_buffer = ffi.from_buffer
 
 
 class TransferOperations(InFlight):
@@ -42,7 +41,6 @@ class TransferOperations(InFlight):
         op.res = None
         op.flags = 0
         op._hold = None
-        op._slot = -1
         try:
             while self._free < 0:
                 self._make_room()
@@ -85,8 +83,8 @@ class TransferOperations(InFlight):
         """
         if not 0 <= length <= lib.PYURING_MAX_LENGTH:
             raise ValueError(f"length must be between 0 and {lib.PYURING_MAX_LENGTH} bytes, not {length}")
-        if file.__class__ is not int:
-            file = file._key if file.__class__ is RegisteredFile else descriptor(file)
+        if not isinstance(file, int):
+            file = descriptor(file)
         # The kernel fills a bytes object that nobody else has seen: no copy if it fills
         # it whole. Never the shared ones, which the shortest bytes objects are.
         data = bytes(length if length > 1 else 2)
@@ -98,7 +96,6 @@ class TransferOperations(InFlight):
         op.res = None
         op.flags = 0
         op._hold = None
-        op._slot = -1
         try:
             while self._free < 0:
                 self._make_room()
@@ -140,11 +137,11 @@ class TransferOperations(InFlight):
 
         See `io_uring_prep_read(3)`, kernel 5.6; `io_uring_prep_read_fixed(3)`, kernel 5.1.
         """
-        if file.__class__ is not int:
-            file = file._key if file.__class__ is RegisteredFile else descriptor(file)
+        if not isinstance(file, int):
+            file = descriptor(file)
         fixed = buffer.__class__ is RegisteredBuffer
         try:
-            hold = buffer._memory.export if fixed else _from_buffer(CHARS, buffer, True)
+            hold = buffer._memory.export if fixed else from_buffer(CHARS, buffer, True)
         except (TypeError, BufferError, ValueError) as error:
             raise refusal(buffer, error, writable=True) from None
         op: Completion[int] = Completion()
@@ -154,7 +151,6 @@ class TransferOperations(InFlight):
         op.res = None
         op.flags = 0
         op._hold = hold
-        op._slot = -1
         try:
             while self._free < 0:
                 self._make_room()
@@ -199,15 +195,14 @@ class TransferOperations(InFlight):
 
         See `io_uring_prep_write(3)`, kernel 5.6; `io_uring_prep_write_fixed(3)`, kernel 5.1.
         """
-        if file.__class__ is not int:
-            file = file._key if file.__class__ is RegisteredFile else descriptor(file)
+        if not isinstance(file, int):
+            file = descriptor(file)
         fixed = data.__class__ is RegisteredBuffer
         try:
             # CFFI passes the address of a bytes object's own memory, which never moves.
-            if data.__class__ is bytes:
-                hold = data
-            else:
-                hold = data._memory.export if fixed else _from_buffer(CHARS, data)
+            hold: Any = data
+            if data.__class__ is not bytes:
+                hold = data._memory.export if fixed else from_buffer(CHARS, data)
         except (TypeError, BufferError, ValueError) as error:
             raise refusal(data, error, writable=False) from None
         op: Completion[int] = Completion()
@@ -217,7 +212,6 @@ class TransferOperations(InFlight):
         op.res = None
         op.flags = 0
         op._hold = hold
-        op._slot = -1
         try:
             while self._free < 0:
                 self._make_room()
