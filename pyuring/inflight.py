@@ -272,7 +272,8 @@ class InFlight:
         """
         op._slot = _NO_SLOT
         self._taken += 1
-        if self._taken * 2 > len(self._ready):
+        # Only the owner may touch the queue: a done operation has a result in any thread.
+        if self._taken * 2 > len(self._ready) and threading.get_ident() == self._owner:
             self._forget_taken()
 
     def _forget_taken(self) -> None:

@@ -66,5 +66,6 @@ class Link:
 
     def _give_up(self) -> None:
         """Complete the operations of the chain, none of them submitted, with ECANCELED."""
-        self._ring._chain = None
+        if self._ring._chain is self:
+            self._ring._chain = None
         self._ring._discard(lib.pyuring_chain_discard)

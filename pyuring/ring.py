@@ -100,6 +100,8 @@ class Ring(Operations, Registration):
             self._wait_for(n)
         else:
             self._wait_until(n, timeout)
+        if self._taken:
+            self._forget_taken()
         # No call between these lines and the caller: a signal handler that raises
         # comes before them, or after the caller has the list.
         ready = self._ready
@@ -185,7 +187,7 @@ class Ring(Operations, Registration):
     @property
     def in_flight(self) -> int:
         """Operations that are prepared or submitted, and not yet reaped."""
-        return int(self._c.in_flight)
+        return 0 if self.closed else int(self._c.in_flight)
 
     @property
     def entries(self) -> int:

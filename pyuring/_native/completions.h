@@ -164,15 +164,14 @@ static int64_t pyuring_peek(struct pyuring *u, int64_t taken_over)
 	return pyuring_batch_end(u);
 }
 
+/* As if the kernel had cancelled it. An operation goes with the CQE of its timeout; a
+ * timeout is on its own only if the kernel took the operation and then stopped. */
 static void pyuring_discard_sqe(struct pyuring *u, const struct io_uring_sqe *sqe)
 {
-	unsigned slot = sqe->user_data & ((UINT32_C(1) << u->slot_bits) - 1);
+	const struct io_uring_cqe cancelled = { .user_data = sqe->user_data, .res = -ECANCELED };
 
-	if (sqe->user_data == PYURING_INTERNAL)
-		return;
-	u->expected--;
-	if (!(sqe->user_data & PYURING_INTERNAL))
-		pyuring_emit(u, slot, -ECANCELED, 0);
+	if (sqe->user_data != PYURING_INTERNAL)
+		pyuring_reap_one(u, &cancelled);
 }
 
 /* Complete the open chain's operations with ECANCELED, none of them submitted. */
