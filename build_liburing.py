@@ -138,16 +138,17 @@ def check_python_headers() -> None:
         raise BuildError(f"Python's headers are missing ({include}/Python.h)", INSTALL_PYTHON)
 
 
-OPERATION_ROW = re.compile(r"^(FILE_)?OPERATION\((\w+), (\w+), \((.*?)\), ", re.MULTILINE)
+OPERATION_ROW = re.compile(r'^(FILE_)?OPERATION\((\w+), (\w+), "([\d.]+)", \((.*?)\), ', re.MULTILINE)
 
 
-def operations() -> list[tuple[str, str, str]]:
-    """(declaration, name, opcode) of every row of operations.h."""
+def operations() -> list[tuple[str, str]]:
+    """(declaration of the function, entry in the table of opcodes) of every row of operations.h."""
     rows = []
-    for file, name, opcode, parameters in OPERATION_ROW.findall((NATIVE / "operations.h").read_text()):
+    for file, name, opcode, since, parameters in OPERATION_ROW.findall((NATIVE / "operations.h").read_text()):
         arguments = ["struct pyuring *u", "int tag", *(["int64_t file"] if file else [])]
         arguments += [parameters] if parameters else []
-        rows.append((f"int pyuring_prep_{name}({', '.join(arguments)});", name, opcode))
+        declaration = f"int pyuring_prep_{name}({', '.join(arguments)});"
+        rows.append((declaration, f'{{ "{name}", {opcode}, "{since}" }}'))
     return rows
 
 
@@ -158,7 +159,7 @@ def cdef() -> str:
         [
             (NATIVE / "level0.h").read_text(),
             (NATIVE / "cdef.h").read_text(),
-            *(declaration for declaration, _, _ in rows),
+            *(declaration for declaration, _ in rows),
             f"static const struct pyuring_opcode pyuring_opcodes[{len(rows)}];",
         ]
     )
@@ -166,7 +167,7 @@ def cdef() -> str:
 
 def source(version: tuple[int, int]) -> str:
     """The C file's own part: pyuring's headers and the table of opcodes by name."""
-    table = "\n".join(f'\t{{ "{name}", {opcode} }},' for _, name, opcode in operations())
+    table = "\n".join(f"\t{entry}," for _, entry in operations())
     return (
         f'#define PYURING_LIBURING_VERSION "{version[0]}.{version[1]}"\n'
         '#include "pyuring.h"\n'

@@ -22,6 +22,7 @@ class RingStruct(Protocol):
     batch_slots: CData
     batch_res: CData
     batch_flags: CData
+    buffers_key: int
 
 
 #: Prebuilt: naming a C type by a string costs a parse on every use.

@@ -30,11 +30,13 @@ def family_of(sock: object) -> int | None:
     family = getattr(sock, "family", None)
     if family is not None:
         return int(family)
-    if not isinstance(sock, int) or sock < 0:
+    if not isinstance(sock, int) or not 0 <= sock < 2**31:
         return None
-    probe = socket.socket(fileno=os.dup(sock))
-    with probe:
-        return int(probe.family)
+    borrowed = socket.socket(fileno=sock)
+    try:
+        return int(borrowed.family)
+    finally:
+        borrowed.detach()
 
 
 def encode(address: Address, family: int | None = None) -> bytes:
@@ -43,27 +45,37 @@ def encode(address: Address, family: int | None = None) -> bytes:
     A host name is looked up with ``getaddrinfo``, which blocks; a numeric address is not.
 
     Raises:
-        TypeError, ValueError: no address of that family.
+        TypeError: not an address of `family`.
+        OverflowError: a number in it is out of range.
         socket.gaierror: the name is unknown.
     """
+    is_path = isinstance(address, str | bytes | os.PathLike)
+    if not is_path and (not isinstance(address, tuple) or len(address) not in (2, 3, 4)):
+        raise TypeError(f"an address is (host, port), (host, port, flowinfo, scope_id) or a path, not {address!r}")
+    if family and is_path != (family == socket.AF_UNIX):
+        raise TypeError(f"not an address for a socket of the family {socket.AddressFamily(family).name}: {address!r}")
     if isinstance(address, str | bytes | os.PathLike):
         return _encode_unix(address)
-    if not isinstance(address, tuple) or len(address) not in (2, 3, 4):
-        raise TypeError(f"an address is (host, port), (host, port, flowinfo, scope_id) or a path, not {address!r}")
-    host, port = address[:2]
+    return _encode_inet(address, family or 0)
+
+
+def _encode_inet(address: tuple[Any, ...], family: int) -> bytes:
+    host, port, *rest = address
     if not isinstance(port, int) or not isinstance(host, str | bytes):
         raise TypeError(f"an address is (host, port), with host a str and port an int, not {address!r}")
     if not 0 <= port <= 65535:
         raise OverflowError(f"port must be between 0 and 65535, not {port}")
-    family = family or (socket.AF_INET6 if len(address) > 2 else 0)
+    if any(not 0 <= number < 2**32 for number in rest):
+        raise OverflowError(f"flowinfo and scope_id must be between 0 and 2**32-1, not {rest}")
+    family = family or (socket.AF_INET6 if rest else 0)
     found = socket.getaddrinfo(host or None, port, family, socket.SOCK_STREAM, 0, 0 if host else socket.AI_PASSIVE)
     found_family, _, _, _, resolved = found[0]
     if found_family == socket.AF_INET:
         return _FAMILY.pack(found_family) + _INET.pack(port, socket.inet_pton(found_family, str(resolved[0])))
-    flow = address[2] if len(address) > 2 else 0
-    scope = address[3] if len(address) > 3 else resolved[3]  # type: ignore[misc]
+    flow = rest[0] if rest else 0
+    scope = rest[1] if len(rest) > 1 else resolved[3]  # type: ignore[misc]
     packed = socket.inet_pton(found_family, str(resolved[0]).partition("%")[0])
-    return _FAMILY.pack(found_family) + _INET6.pack(port, int(flow), packed) + _SCOPE.pack(int(scope))
+    return _FAMILY.pack(found_family) + _INET6.pack(port, flow, packed) + _SCOPE.pack(int(scope))
 
 
 def _encode_unix(address: str | bytes | os.PathLike[str]) -> bytes:

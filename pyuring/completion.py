@@ -98,7 +98,12 @@ class Completion(Generic[T_co]):
         return res  # type: ignore[return-value]  # the base class is Completion[int]
 
     def _failed(self, res: int) -> T_co:
-        raise operation_error(res, self.operation, timed_out=getattr(self, "_timed_out", False))
+        raise self._error(res)
+
+    def _error(self, res: int, filename: Path | None = None) -> OSError:
+        timed_out = getattr(self, "_timed_out", False)
+        lacking = self._ring._first_kernel_with(self.operation) if res == -errno.EINVAL else None
+        return operation_error(res, self.operation, filename, timed_out=timed_out, lacking=lacking)
 
     def __repr__(self) -> str:
         if self.res is None:
@@ -142,7 +147,7 @@ class PathCompletion(Completion[T_co]):
     _second_path: Path | None
 
     def _failed(self, res: int) -> T_co:
-        error = operation_error(res, self.operation, self._path, timed_out=getattr(self, "_timed_out", False))
+        error = self._error(res, self._path)
         second = getattr(self, "_second_path", None)
         if second is not None:
             error.filename2 = second

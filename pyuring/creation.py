@@ -10,6 +10,7 @@ from pyuring._ffi import lib
 from pyuring.constants import SetupFlags
 from pyuring.diagnosis import unavailable
 from pyuring.errors import UnsupportedError
+from pyuring.probe import is_older
 
 if TYPE_CHECKING:
     from pyuring._ffi import CData
@@ -100,9 +101,8 @@ def check_flags(flags: SetupFlags) -> None:
 
 def refused_setup(flags: SetupFlags) -> Exception:
     """Tell a flag that is newer than the kernel from flags that exclude each other."""
-    release = tuple(int(part) for part in os.uname().release.split("-")[0].split(".")[:2])
     for flag, since in SINCE.items():
-        if flags & flag and release < tuple(int(part) for part in since.split(".")):
+        if flags & flag and is_older(since):
             return UnsupportedError(errno.EINVAL, f"{flag.name} needs Linux {since}; this is {os.uname().release}")
     if flags & SetupFlags.DEFER_TASKRUN and not flags & SetupFlags.SINGLE_ISSUER:
         return ValueError("DEFER_TASKRUN needs SINGLE_ISSUER too")

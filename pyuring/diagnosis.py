@@ -8,12 +8,13 @@ import resource
 from pathlib import Path
 
 from pyuring.errors import UnavailableError
+from pyuring.probe import is_older
 
 __all__ = ["memlock_shortage", "unavailable"]
 
 SYSCTL = Path("/proc/sys/kernel/io_uring_disabled")
 STATUS = Path("/proc/self/status")
-FIRST_KERNEL = (5, 1)
+FIRST_KERNEL = "5.1"
 CAP_IPC_LOCK = 14
 CAP_SYS_ADMIN = 21
 PAGE = os.sysconf("SC_PAGESIZE")
@@ -53,8 +54,7 @@ def _under_seccomp() -> bool:
 
 def _no_system_call() -> str:
     release = os.uname().release
-    numbers = tuple(int(part) for part in release.split("-")[0].split(".")[:2])
-    if numbers < FIRST_KERNEL:
+    if is_older(FIRST_KERNEL):
         return f"Linux {release} is too old, io_uring came with 5.1: use a newer kernel"
     if _under_seccomp():
         return (

@@ -30,17 +30,27 @@ class BadDescriptorError(OSError, ValueError):
     """
 
 
-def operation_error(res: int, operation: str, filename: Path | None = None, *, timed_out: bool = False) -> OSError:
+def operation_error(
+    res: int, operation: str, filename: Path | None = None, *, timed_out: bool = False, lacking: str | None = None
+) -> OSError:
     """The built-in exception for an operation that completed with `res` < 0.
 
     ``OSError`` picks the subclass by itself (``FileNotFoundError``, ``ConnectionResetError``, ...).
+
+    Args:
+        res: the CQE's result.
+        operation: the method's name, for the note.
+        filename: the path it was about, if it was about one.
+        timed_out: the operation's own time limit ended it.
+        lacking: the first kernel that has the operation, if the running one has not.
     """
+    code, text = -res, os.strerror(-res)
+    kind: type[OSError] = OSError
     if timed_out:
-        error: OSError = TimeoutError(errno.ETIMEDOUT, "the operation's timeout= ran out")
-    elif filename is None:
-        error = OSError(-res, os.strerror(-res))
-    else:
-        error = OSError(-res, os.strerror(-res), filename)
+        code, text = errno.ETIMEDOUT, "the operation's timeout= ran out"
+    elif lacking is not None:
+        kind, text = UnsupportedError, f"{operation} needs Linux {lacking}; this is {os.uname().release}"
+    error = kind(code, text) if filename is None else kind(code, text, filename)
     error.add_note(f"io_uring operation: {operation}")
     return error
 

@@ -24,6 +24,7 @@ from pyuring._ffi import ffi, lib, new
 from pyuring.buffers import release
 from pyuring.constants import SqeFlags
 from pyuring.errors import misuse
+from pyuring.probe import OPCODES, SINCE, read_probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,7 +55,7 @@ def nanoseconds(seconds: float) -> int:
     if math.isnan(seconds) or seconds < 0:
         raise ValueError(f"timeout must be 0 or more seconds, or None, not {seconds!r}")
     if seconds >= _LONGEST_WAIT:
-        raise OverflowError(f"timeout is too long: {seconds!r} seconds; None waits for ever")
+        raise ValueError(f"timeout is too long: {seconds!r} seconds; None waits for ever")
     return int(seconds * 1_000_000_000)
 
 
@@ -73,6 +74,8 @@ class InFlight:
         self._batch: Iterator[tuple[int, int]] | None = None
         #: The number of the last batch taken over from C, which keeps it till then.
         self._taken_over = 0
+        #: The opcodes that the kernel has, once somebody asked.
+        self._opcodes: frozenset[int] | None = None
         #: The open link() block.
         self._chain: object | None = None
         self._owner = threading.get_ident()
@@ -84,6 +87,21 @@ class InFlight:
         self._batch_res: CData = self._c.batch_res
         self._table = [*range(1, limit), _NO_SLOT]
         self._free = 0
+
+    def _supported(self) -> frozenset[int]:
+        if self._opcodes is None:
+            answer = read_probe(self._c)
+            if isinstance(answer, int):
+                self._refused(answer)
+                return frozenset()
+            self._opcodes = answer
+        return self._opcodes
+
+    def _first_kernel_with(self, operation: str) -> str | None:
+        """The first kernel that has `operation`, if the running one has not."""
+        if self._opcodes is None and not lib.pyuring_is_mine(self._c):
+            return None  # closed, or another thread's: nobody to ask
+        return None if OPCODES[operation] in self._supported() else SINCE[operation]
 
     # -- preparing ---------------------------------------------------------------
 

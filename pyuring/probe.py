@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import TYPE_CHECKING
 
 from pyuring._ffi import ffi, lib, new, text
@@ -9,21 +11,31 @@ from pyuring._ffi import ffi, lib, new, text
 if TYPE_CHECKING:
     from pyuring._ffi import CData
 
-__all__ = ["OPCODES", "read_probe"]
+__all__ = ["OPCODES", "SINCE", "is_older", "read_probe"]
 
-#: Opcode by the name of the row in operations.h, which is that of the method.
+#: Opcode, and the first kernel that has it, by the name of the row in operations.h,
+#: which is that of the method.
 OPCODES: dict[str, int] = {text(row.name): row.opcode for row in lib.pyuring_opcodes}
+SINCE: dict[str, str] = {text(row.name): text(row.since) for row in lib.pyuring_opcodes}
 
-#: Methods that share another one's opcode.
-OPCODES["readinto"] = OPCODES["read"]
-OPCODES["recv_into"] = OPCODES["recv"]
-OPCODES["fdatasync"] = OPCODES["fsync"]
+#: Methods that share another one's row.
+for _method, _row in (("readinto", "read"), ("recv_into", "recv"), ("fdatasync", "fsync")):
+    OPCODES[_method] = OPCODES[_row]
+    SINCE[_method] = SINCE[_row]
+
+
+def is_older(version: str) -> bool:
+    """Whether the running kernel is older than `version`, such as "5.19"."""
+    release = os.uname().release.split("-")[0].split(".")[:2]
+    return [int(part) for part in release] < [int(part) for part in version.split(".")]
 
 
 def read_probe(c: CData) -> frozenset[int] | int:
     """The opcodes that the kernel behind the ring `c` has, or the C layer's refusal."""
     table = new("uint8_t[]", lib.PYURING_PROBE_OPCODES)
     code: int = lib.pyuring_probe(c, table)
+    if code == -errno.EINVAL:  # kernels before 5.6 cannot tell
+        return frozenset(OPCODES[name] for name, since in SINCE.items() if not is_older(since))
     if code < 0:
         return code
     return frozenset(number for number, there in enumerate(ffi.unpack(table, len(table))) if there)

@@ -25,15 +25,33 @@ MAX_BUFFERS = 1 << 14
 MAX_FILES = (1 << lib.PYURING_FILE_BITS) - 1
 
 
-class _Memory:
-    """One registered piece of memory, and the export that keeps it in place."""
+class _Pin:
+    """Keeps registered memory in place: as long as it is registered, or in flight."""
 
-    __slots__ = ("export", "owner")
+    __slots__ = ("export",)
+
+    def __init__(self, held: CData) -> None:
+        self.export = held
+
+
+class _Memory:
+    """One registered piece of memory."""
+
+    __slots__ = ("owner", "pin")
 
     def __init__(self, owner: Any, held: CData) -> None:
         self.owner = owner
-        #: None once it is unregistered. An operation in flight holds it too.
-        self.export: CData | None = held
+        #: None once it is unregistered. Operations in flight hold the pin, not the export
+        #: itself: one that fails to start gives up what it holds, and this is not its own.
+        self.pin: _Pin | None = _Pin(held)
+
+    def __len__(self) -> int:
+        return len(self.pin.export) if self.pin else 0
+
+    def release(self) -> None:
+        """Give up the memory at once: it was not registered after all."""
+        if self.pin:
+            release(self.pin.export)
 
 
 class RegisteredBuffer:
@@ -99,9 +117,9 @@ class RegisteredBuffers(Sequence[RegisteredBuffer]):
                 raise IndexError(f"no registered buffer {index}: there are {len(self)}")
             index %= len(self)
             memory, offset, length, number = self._pieces[index]
-            if memory.export is None:
+            if memory.pin is None:
                 raise ValueError("the buffers were unregistered")
-            address = int(ffi.cast("uintptr_t", memory.export)) + offset
+            address = int(ffi.cast("uintptr_t", memory.pin.export)) + offset
             made = self._made.setdefault(index, RegisteredBuffer(memory, offset, length, address, number, self._table))
         return made
 
@@ -126,7 +144,7 @@ class RegisteredBuffers(Sequence[RegisteredBuffer]):
 
     def _let_go(self) -> None:
         for memory, *_ in self._pieces:
-            memory.export = None
+            memory.pin = None
 
 
 class RegisteredFile(int):
@@ -286,7 +304,7 @@ class Registration(InFlight):
             raise TypeError("register_buffers() takes a list of buffers, or count= and size=")
         if buffers is not None:
             memories = _export_all(buffers)
-            pieces = [(memory, 0, len(memory.export), i) for i, memory in enumerate(memories) if memory.export]
+            pieces = [(memory, 0, len(memory), i) for i, memory in enumerate(memories)]
         else:
             memories, pieces = _slab(count or 0, size or 0)
         try:
@@ -299,15 +317,15 @@ class Registration(InFlight):
             if self._buffers is None and lib.pyuring_is_mine(self._c):
                 lib.pyuring_unregister_buffers(self._c)
             for memory in memories:
-                release(memory.export)
+                memory.release()
             raise
         return registered
 
     def _register_memories(self, memories: list[_Memory]) -> int:
         vectors = new("struct iovec[]", len(memories))
         for vector, memory in zip(vectors, memories, strict=True):
-            vector.iov_base = memory.export
-            vector.iov_len = len(memory.export) if memory.export else 0
+            vector.iov_base = memory.pin.export if memory.pin else NULL
+            vector.iov_len = len(memory)
         code: int = lib.pyuring_register_buffers(self._c, vectors, len(memories))
         if code == -errno.ENOMEM:
             need = sum(vector.iov_len for vector in vectors)
@@ -364,14 +382,14 @@ def _export_all(buffers: Iterable[object]) -> list[_Memory]:
         if not 1 <= len(memories) <= MAX_BUFFERS:
             raise ValueError(f"between 1 and {MAX_BUFFERS} buffers can be registered, not {len(memories)}")
         for number, memory in enumerate(memories):
-            length = len(memory.export) if memory.export else 0
+            length = len(memory)
             if not 0 < length <= LARGEST_BUFFER:
                 raise ValueError(
                     f"a registered buffer has between 1 byte and 1 GiB; number {number} has {length} bytes"
                 )
     except BaseException:
         for memory in memories:
-            release(memory.export)
+            memory.release()
         raise
     return memories
 

@@ -14,7 +14,7 @@ from pyuring.errors import misuse
 from pyuring.inflight import nanoseconds
 from pyuring.links import Link
 from pyuring.operations import Operations
-from pyuring.probe import OPCODES, read_probe
+from pyuring.probe import OPCODES
 from pyuring.registered import Registration
 
 if TYPE_CHECKING:
@@ -61,7 +61,6 @@ class Ring(Operations, Registration):
         super().__init__()
         make_ring(self._c, entries, cq_entries, setup, sq_thread_idle, sq_thread_cpu)
         self._make_table()
-        self._opcodes: frozenset[int] | None = None
         closing.open_rings.add(self)
 
     # -- submission and completion -------------------------------------------------
@@ -219,13 +218,7 @@ class Ring(Operations, Registration):
         See `io_uring_get_probe(3)`, kernel 5.6.
         """
         opcode = OPCODES.get(operation) if isinstance(operation, str) else operation
-        if self._opcodes is None:
-            answer = read_probe(self._c)
-            if isinstance(answer, int):
-                self._refused(answer)
-                return False
-            self._opcodes = answer
-        return opcode in self._opcodes
+        return opcode in self._supported()
 
     def stats(self) -> dict[str, int]:
         """Counters since the ring was made.

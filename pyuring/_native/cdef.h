@@ -38,6 +38,7 @@ struct pyuring {
 	int32_t *batch_slots;
 	int32_t *batch_res;
 	uint64_t *batch_flags;
+	uint64_t buffers_key;
 	uint64_t submitted;
 	uint64_t completed;
 	uint64_t enters;
@@ -76,7 +77,7 @@ struct pyuring_statx {
 	...;
 };
 
-struct pyuring_opcode { const char *name; int opcode; };
+struct pyuring_opcode { const char *name; int opcode; const char *since; };
 
 static const char *const pyuring_liburing_version;
 

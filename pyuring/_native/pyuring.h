@@ -12,6 +12,7 @@
 struct pyuring_opcode {
 	const char *name;
 	int opcode;
+	const char *since; /* the first kernel that has it */
 };
 
 static const char *const pyuring_liburing_version = PYURING_LIBURING_VERSION;

@@ -93,8 +93,10 @@ class ControlOperations(InFlight):
 
         See `io_uring_prep_cancel(3)`, kernel 5.5.
         """
-        if not isinstance(operation, Completion) or operation._ring is not self:
-            raise ValueError("only an operation of this ring can be cancelled here")
+        if not isinstance(operation, Completion):
+            raise TypeError(f"what is cancelled is a Completion, not {type(operation).__name__}")
+        if operation._ring is not self:
+            raise ValueError("this is an operation of another ring")
         slot = NO_SLOT if operation.done else operation._slot
         return self._start(
             NoneCompletion(), "cancel", None, user_data, flags, drain, timeout,

@@ -84,7 +84,7 @@ class PathOperations(InFlight):
         See `io_uring_prep_openat(3)`, kernel 5.6.
         """
         op = OpenCompletion()
-        op._path = path
+        op._path = os.fspath(path)
         raw = encoded(path)
         return self._start(
             op, "open", raw, user_data, sqe_flags, drain, timeout,
@@ -115,7 +115,7 @@ class PathOperations(InFlight):
         """
         at_flags = 0 if follow_symlinks else AT_SYMLINK_NOFOLLOW
         op = StatxCompletion()
-        op._path = path
+        op._path = os.fspath(path) if isinstance(path, os.PathLike) else path
         op._statx = new("struct pyuring_statx *")
         if isinstance(path, str | bytes | os.PathLike):
             raw, start = encoded(path), directory(dir_fd)
@@ -141,7 +141,7 @@ class PathOperations(InFlight):
         See `io_uring_prep_unlinkat(3)`, kernel 5.11.
         """
         op = PathNoneCompletion()
-        op._path = path
+        op._path = os.fspath(path)
         raw = encoded(path)
         return self._start(
             op, "unlink", raw, user_data, flags, drain, timeout,
@@ -165,7 +165,7 @@ class PathOperations(InFlight):
         See `io_uring_prep_renameat(3)`, kernel 5.11.
         """
         op = PathNoneCompletion()
-        op._path, op._second_path = src, dst
+        op._path, op._second_path = os.fspath(src), os.fspath(dst)
         old, new = encoded(src), encoded(dst)
         return self._start(
             op, "rename", (old, new), user_data, flags, drain, timeout,
@@ -188,7 +188,7 @@ class PathOperations(InFlight):
         See `io_uring_prep_mkdirat(3)`, kernel 5.15.
         """
         op = PathNoneCompletion()
-        op._path = path
+        op._path = os.fspath(path)
         raw = encoded(path)
         return self._start(
             op, "mkdir", raw, user_data, flags, drain, timeout,

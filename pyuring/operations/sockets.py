@@ -9,6 +9,7 @@ from pyuring._ffi import lib
 from pyuring.addresses import AddressBuffer, encode, family_of
 from pyuring.buffers import export, release
 from pyuring.completion import BytesCompletion, Completion, NoneCompletion
+from pyuring.errors import misuse
 from pyuring.inflight import InFlight
 from pyuring.registered import RegisteredBuffer, descriptor
 
@@ -16,14 +17,6 @@ if TYPE_CHECKING:
     from pyuring.addresses import Address
 
 __all__ = ["AcceptCompletion", "SocketOperations"]
-
-
-def _memory(buffer: Any, *, writable: bool) -> tuple[Any, Any, int]:
-    """(what to hold, the address, the length) of memory to send from or receive into."""
-    if isinstance(buffer, RegisteredBuffer):
-        return buffer._memory.export, buffer._c.address, len(buffer)
-    held = export(buffer, writable=writable)
-    return held, held, len(held)
 
 
 class AcceptCompletion(Completion[int]):
@@ -41,6 +34,16 @@ class AcceptCompletion(Completion[int]):
 
 class SocketOperations(InFlight):
     """Operations on sockets. MSG_* flags are called `msg_flags`, `flags` are `SqeFlags`."""
+
+    def _memory(self, buffer: Any, *, writable: bool) -> tuple[Any, Any, int]:
+        """(what to hold, the address, the length) of memory to send from or receive into."""
+        if not isinstance(buffer, RegisteredBuffer):
+            held = export(buffer, writable=writable)
+            return held, held, len(held)
+        # These operations take it as memory like any other, so no row checks its table.
+        if buffer._c.table != self._c.buffers_key:
+            raise misuse(lib.PYURING_BAD_TABLE)
+        return buffer._memory.pin, buffer._c.address, len(buffer)
 
     def socket(
         self,
@@ -141,11 +144,12 @@ class SocketOperations(InFlight):
 
         See `io_uring_prep_send(3)`, kernel 5.6.
         """
-        hold, memory, length = _memory(data, writable=False)
+        target = descriptor(sock)
+        hold, memory, length = self._memory(data, writable=False)
         op: Completion[int] = Completion()
         return self._start(
             op, "send", hold, user_data, flags, drain, timeout,
-            lib.pyuring_prep_send, descriptor(sock), memory, length, msg_flags,
+            lib.pyuring_prep_send, target, memory, length, msg_flags,
         )  # fmt: skip
 
     def recv(
@@ -161,6 +165,8 @@ class SocketOperations(InFlight):
     ) -> Completion[bytes]:
         """Receive up to `bufsize` bytes, as ``socket.recv``: none once the peer has shut down.
 
+        As there, to ask for 0 bytes waits for nothing: it becomes a nop.
+
         Args:
             sock: a socket, its descriptor, or a registered file.
             bufsize: bytes, up to 2**31-1.
@@ -170,11 +176,14 @@ class SocketOperations(InFlight):
         """
         if not 0 <= bufsize <= lib.PYURING_MAX_LENGTH:
             raise ValueError(f"bufsize must be between 0 and {lib.PYURING_MAX_LENGTH} bytes, not {bufsize}")
+        target = descriptor(sock)
         op = BytesCompletion()
         op._data = bytes(bufsize if bufsize > 1 else 2)  # see TransferOperations.read
+        if not bufsize:
+            return self._start(op, "recv", None, user_data, flags, drain, timeout, lib.pyuring_prep_nop)
         return self._start(
             op, "recv", None, user_data, flags, drain, timeout,
-            lib.pyuring_prep_recv, descriptor(sock), op._data, bufsize, msg_flags,
+            lib.pyuring_prep_recv, target, op._data, bufsize, msg_flags,
         )  # fmt: skip
 
     def recv_into(
@@ -202,14 +211,17 @@ class SocketOperations(InFlight):
 
         See `io_uring_prep_recv(3)`, kernel 5.6.
         """
-        hold, memory, length = _memory(buffer, writable=True)
+        target = descriptor(sock)
+        hold, memory, length = self._memory(buffer, writable=True)
         if not 0 <= nbytes <= length:
             release(hold)
             raise ValueError(f"nbytes must be between 0 and the buffer's {length} bytes, not {nbytes}")
         op: Completion[int] = Completion()
+        if not length:
+            return self._start(op, "recv_into", hold, user_data, flags, drain, timeout, lib.pyuring_prep_nop)
         return self._start(
             op, "recv_into", hold, user_data, flags, drain, timeout,
-            lib.pyuring_prep_recv, descriptor(sock), memory, nbytes or length, msg_flags,
+            lib.pyuring_prep_recv, target, memory, nbytes or length, msg_flags,
         )  # fmt: skip
 
     def shutdown(

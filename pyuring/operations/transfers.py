@@ -141,7 +141,7 @@ class TransferOperations(InFlight):
             file = descriptor(file)
         fixed = buffer.__class__ is RegisteredBuffer
         try:
-            hold = buffer._memory.export if fixed else from_buffer(CHARS, buffer, True)
+            hold = buffer._memory.pin if fixed else from_buffer(CHARS, buffer, True)
         except (TypeError, BufferError, ValueError) as error:
             raise refusal(buffer, error, writable=True) from None
         op: Completion[int] = Completion()
@@ -202,7 +202,7 @@ class TransferOperations(InFlight):
             # CFFI passes the address of a bytes object's own memory, which never moves.
             hold: Any = data
             if data.__class__ is not bytes:
-                hold = data._memory.export if fixed else from_buffer(CHARS, data)
+                hold = data._memory.pin if fixed else from_buffer(CHARS, data)
         except (TypeError, BufferError, ValueError) as error:
             raise refusal(data, error, writable=False) from None
         op: Completion[int] = Completion()
