@@ -257,7 +257,6 @@ class InFlight:
         if batch is None:
             return
         table = self._table
-        ready = self._ready
         for slot, res in batch:
             op = table[slot]
             table[slot] = self._free
@@ -268,7 +267,7 @@ class InFlight:
             if op is taker:  # not queued, so not to be taken from the queue
                 op._slot = _NO_SLOT
             else:
-                ready.append(op)
+                self._ready.append(op)
         self._batch = None
 
     def _discard(self, take_back: Callable[..., int]) -> None:
@@ -290,14 +289,19 @@ class InFlight:
         """
         op._slot = _NO_SLOT
         self._taken += 1
-        # Only the owner may touch the queue: a done operation has a result in any thread.
-        if self._taken * 2 > len(self._ready) and threading.get_ident() == self._owner:
+        if self._taken * 2 > len(self._ready):
             self._forget_taken()
 
     def _forget_taken(self) -> None:
-        kept = [op for op in self._ready if op._slot >= 0]
-        self._ready = kept
-        self._taken = 0
+        # A finished operation has a result in any thread, but only the owner may
+        # replace the queue: another one would lose what is queued meanwhile.
+        if threading.get_ident() != self._owner:
+            return
+        queue = self._ready
+        kept = [op for op in queue if op._slot >= 0]
+        if self._ready is queue:  # a signal handler may have called wait() meanwhile
+            self._ready = kept
+            self._taken = 0
 
     def _finish(self, op: Completion[Any], timeout: float | None) -> None:
         """Wait until `op` is done."""
