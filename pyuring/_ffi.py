@@ -16,6 +16,7 @@ CData: TypeAlias = Any
 class RingStruct(Protocol):
     """The fields of C's ``struct pyuring`` that Python reads."""
 
+    owner: int
     ring: CData
     limit: int
     in_flight: int

@@ -31,6 +31,17 @@ CANCEL_AGAIN_SECONDS = 0.1
 #: Rings to see to before the interpreter frees what they hold.
 open_rings: weakref.WeakSet[Ring] = weakref.WeakSet()
 
+#: What the kernel may touch, by ring, until that is known to be over. Kept here and not by
+#: the ring alone, so that nothing which happens to the ring frees it: neither a cycle that
+#: is collected, nor a signal handler that raises as soon as its __del__ is entered.
+_held: dict[int, list[object]] = {}
+
+
+def keep(ring: Ring) -> None:
+    """Note a new ring."""
+    open_rings.add(ring)
+    _held[id(ring._c)] = ring._kept
+
 
 def drain(ring: Ring) -> bool:
     """Take back what was not submitted, cancel what was, and reap it all.
@@ -38,9 +49,8 @@ def drain(ring: Ring) -> bool:
     Returns whether nothing is in flight any more.
     """
     c = ring._c
-    if ring._chain is not None:
-        ring._chain = None
-        ring._discard(lib.pyuring_chain_discard)
+    ring._discard(lib.pyuring_chain_discard)
+    ring._chain = None
     ring._discard(lib.pyuring_discard)
     deadline = monotonic() + DRAIN_SECONDS
     one_by_one = not ring.supports("socket")  # came with CANCEL_ANY, in 5.19
@@ -49,8 +59,9 @@ def drain(ring: Ring) -> bool:
         if code < 0 and code not in (-errno.EINTR, -errno.EBUSY, -errno.EAGAIN):
             return False
         ring._enter(1, int(CANCEL_AGAIN_SECONDS * 1e9))
-    # A batch whose handing out was interrupted counts as reaped, but not as handed out.
-    ring._enter(0, -1)
+    # What an interrupted call left in C counts as reaped, but is not handed out.
+    while ring._enter(0, -1) > 0:
+        pass
     return not c.in_flight
 
 
@@ -58,29 +69,34 @@ def finish(ring: Ring) -> None:
     """Unmap and close the ring; leak what it holds if something is still in flight.
 
     All that a thread which does not own the ring may do with it, once nobody else can.
+    Can be repeated where a signal handler interrupted it.
     """
     stuck = ring._c.in_flight > 0
     if stuck:
         _leak(ring)
-    table = ring._table
     ring._free = -1
-    ring._table = []
     lib.pyuring_exit(ring._c, stuck)
-    open_rings.discard(ring)
-    for op in table:
+    for op in ring._table:
         if not isinstance(op, int) and op.res is None:
             op.res = -errno.ECANCELED
-            if not stuck:
-                op._hold = None
-    if ring._buffers is not None and not stuck:
-        ring._buffers._let_go()
+    _let_go(ring, stuck=stuck)
+
+
+def _let_go(ring: Ring, *, stuck: bool) -> None:
+    if not stuck:
+        if ring._buffers is not None:
+            ring._buffers._let_go()
+        _held.pop(id(ring._c), None)
+        ring._kept = []
+        ring._holds = []
     ring._buffers = ring._files = None
+    open_rings.discard(ring)
+    ring._table = []
 
 
 def _leak(ring: Ring) -> None:
-    """Make immortal whatever the kernel may touch for this ring."""
-    for thing in (ring._table, ring._c, ring._registered):
-        lib.pyuring_leak(id(thing))
+    """Make immortal what the kernel may touch for this ring: the interpreter's end frees the rest."""
+    lib.pyuring_leak(id(ring._kept))
 
 
 def warn_unclosed(ring: Ring) -> None:
@@ -93,9 +109,8 @@ def warn_unclosed(ring: Ring) -> None:
 def forget(ring: Ring) -> None:
     """In a forked child: close the inherited descriptor, and nothing else."""
     ring._free = -1
-    ring._table = []
     lib.pyuring_forget(ring._c)
-    open_rings.discard(ring)
+    _let_go(ring, stuck=False)
 
 
 def at_exit() -> None:

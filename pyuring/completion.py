@@ -39,10 +39,8 @@ class Completion(Generic[T_co]):
         operation: the name of the method that made it.
     """
 
-    __slots__ = ("__weakref__", "_hold", "_ring", "_slot", "_timed_out", "flags", "operation", "res", "user_data")
+    __slots__ = ("__weakref__", "_ring", "_slot", "_timed_out", "flags", "operation", "res", "user_data")
 
-    #: What the kernel reads or writes: buffer exports, paths, iovecs. Dropped at the CQE.
-    _hold: Any
     _ring: InFlight
     #: Where the in-flight table has it; -1 once result() has taken it from wait().
     _slot: int

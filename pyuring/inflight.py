@@ -66,6 +66,11 @@ class InFlight:
         self._c: RingStruct = new("struct pyuring *")
         self._table: list[Any] = []
         self._free = _NO_SLOT
+        #: By slot, what the kernel reads or writes: buffer exports, paths, iovecs. Kept
+        #: apart from the handles, because these outlive the ring if need be: see `closing`.
+        self._holds: list[object] = []
+        #: These, registered buffers, and C's structure: all that the kernel may touch.
+        self._kept: list[object] = []
         #: Done, not yet delivered by wait() or completions().
         self._ready: list[Completion[Any]] = []
         #: How many of these result() has taken since, about: see `_take`.
@@ -76,8 +81,8 @@ class InFlight:
         self._taken_over = 0
         #: The opcodes that the kernel has, once somebody asked.
         self._opcodes: frozenset[int] | None = None
-        #: The open link() block.
-        self._chain: object | None = None
+        #: The id() of the open link() block, which must not live longer for being open.
+        self._chain: int | None = None
         self._owner = threading.get_ident()
         self._pid = os.getpid()
 
@@ -85,6 +90,8 @@ class InFlight:
         limit = self._c.limit
         self._batch_slots: CData = self._c.batch_slots
         self._batch_res: CData = self._c.batch_res
+        self._holds = [None] * limit
+        self._kept += [self._c, self._holds]
         self._table = [*range(1, limit), _NO_SLOT]
         self._free = 0
 
@@ -126,7 +133,6 @@ class InFlight:
         op.user_data = user_data
         op.res = None
         op.flags = 0
-        op._hold = hold
         try:
             while self._free < 0:
                 self._make_room()
@@ -134,11 +140,12 @@ class InFlight:
             slot = op._slot = self._free
             self._free = table[slot]
             table[slot] = op
+            self._holds[slot] = hold
             tag = self._tag(slot, flags, drain, timeout) if flags or drain or timeout is not None else slot
             while (code := call(self._c, tag, *arguments)) < 0:
                 self._refused(code, arguments)
         except BaseException as error:
-            self._withdraw(op, error)
+            self._withdraw(op, hold, error)
             raise
         return op
 
@@ -175,7 +182,7 @@ class InFlight:
     def _not_yours(self) -> RuntimeError:
         if os.getpid() != self._pid:
             return RuntimeError("this ring was made before the fork; make a new one in the child")
-        if self._owner != threading.get_ident() and self._table:
+        if self._owner != threading.get_ident() and self._c.owner:
             return RuntimeError("a ring belongs to the thread that made it; make one in each thread")
         return RuntimeError("the ring is closed")
 
@@ -183,7 +190,7 @@ class InFlight:
         """Wait for one completion; what is reaped stays for wait()."""
         self._enter(1, -1)
 
-    def _withdraw(self, op: Completion[Any], error: BaseException) -> None:
+    def _withdraw(self, op: Completion[Any], hold: object, error: BaseException) -> None:
         """Undo a preparation that raised, unless the operation was queued nonetheless.
 
         A signal handler may have raised after the SQE was taken: then the operation
@@ -194,11 +201,11 @@ class InFlight:
             table = self._table
             if lib.pyuring_is_queued(self._c, slot) or not table or table[slot] is not op:
                 return
+            self._holds[slot] = None
             table[slot] = self._free
             self._free = slot
         # The traceback keeps the frames, and with them the export: let go of it.
-        release(op._hold)
-        op._hold = None
+        release(hold)
         if isinstance(error, OverflowError):
             error.add_note("offsets go up to 2**63-1, lengths and descriptors up to 2**31-1")
 
@@ -210,7 +217,9 @@ class InFlight:
         Returns how many came, which may be none: after a signal, or the time.
         """
         if self._batch is not None:
+            # An interrupted call left these: perhaps they are what is waited for.
             self._hand_out(taker)
+            return 1
         number = self._taken_over
         count = _enter_kernel(self._c, want, timeout_ns, number)
         if count > 0:
@@ -257,13 +266,14 @@ class InFlight:
         if batch is None:
             return
         table = self._table
+        holds = self._holds
         for slot, res in batch:
             op = table[slot]
             table[slot] = self._free
             self._free = slot
             op.res = res
             # May run a destructor, hence after all else but the queueing.
-            op._hold = None
+            holds[slot] = None
             if op is taker:  # not queued, so not to be taken from the queue
                 op._slot = _NO_SLOT
             else:
@@ -321,5 +331,6 @@ class InFlight:
                 )
 
     def _cancel(self, op: Completion[Any]) -> None:
-        while (code := lib.pyuring_cancel_slot(self._c, op._slot)) < 0:
+        # Looked at right before the call: once it is done, its slot is another one's.
+        while op.res is None and (code := lib.pyuring_cancel_slot(self._c, op._slot)) < 0:
             self._refused(code)

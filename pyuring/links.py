@@ -24,19 +24,24 @@ class Link:
 
     __slots__ = ("_hard", "_ring")
 
+    _ring: InFlight
+    _hard: bool
+
     def __init__(self, ring: InFlight, *, hard: bool) -> None:
-        self._ring = ring
         self._hard = hard
+        self._ring = ring
 
     def __enter__(self) -> Link:
         ring = self._ring
+        if not lib.pyuring_is_mine(ring._c):
+            raise ring._not_yours()
         if ring._chain is not None:
             raise misuse(lib.PYURING_IN_CHAIN)
+        ring._chain = id(self)
         try:
             code = lib.pyuring_chain_begin(ring._c)
             if code < 0:
                 ring._refused(code)
-            ring._chain = self
         except BaseException:
             # A signal handler may have raised after the chain had begun.
             self._give_up()
@@ -50,7 +55,7 @@ class Link:
         traceback: TracebackType | None,
     ) -> None:
         ring = self._ring
-        if ring._chain is not self:
+        if ring._chain != id(self):
             return
         if kind is not None:
             self._give_up()
@@ -66,6 +71,13 @@ class Link:
 
     def _give_up(self) -> None:
         """Complete the operations of the chain, none of them submitted, with ECANCELED."""
-        if self._ring._chain is self:
-            self._ring._chain = None
         self._ring._discard(lib.pyuring_chain_discard)
+        if self._ring._chain == id(self):
+            self._ring._chain = None
+
+    def __del__(self) -> None:
+        # A signal handler may raise just when __exit__ is entered: the block is left,
+        # the chain is not.
+        ring = getattr(self, "_ring", None)
+        if ring is not None and ring._chain == id(self):
+            self._give_up()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import mmap
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from pyuring._ffi import NULL, ffi, lib, new
 from pyuring.buffers import export, release
@@ -54,6 +54,10 @@ class _Memory:
             release(self.pin.export)
 
 
+#: (memory, offset in it, length, index in the kernel's table)
+_Piece: TypeAlias = tuple[_Memory, int, int, int]
+
+
 class RegisteredBuffer:
     """A registered buffer, or a part of one: pass it where a buffer goes.
 
@@ -97,10 +101,10 @@ class RegisteredBuffer:
 class RegisteredBuffers(Sequence[RegisteredBuffer]):
     """The registered buffers of a ring; made by `Ring.register_buffers`."""
 
-    def __init__(self, ring: Registration, pieces: list[tuple[_Memory, int, int, int]], table: int) -> None:
+    def __init__(self, ring: Registration, pieces: list[_Piece], table: int) -> None:
         self._ring = ring
         self._table = table
-        #: (memory, offset in it, length, index), and the objects made of them so far.
+        #: All of them, and the objects made of them so far.
         self._pieces = pieces
         self._made: dict[int, RegisteredBuffer] = {}
 
@@ -136,11 +140,11 @@ class RegisteredBuffers(Sequence[RegisteredBuffer]):
         if ring._buffers is not self:
             return
         code = lib.pyuring_unregister_buffers(ring._c)
-        if code < 0:
+        if code < 0 and code != -errno.ENXIO:  # done already, and interrupted before the rest
             ring._refused(code)
-        ring._buffers = None
-        ring._registered.remove(self)
         self._let_go()
+        ring._kept[2:] = []
+        ring._buffers = None
 
     def _let_go(self) -> None:
         for memory, *_ in self._pieces:
@@ -230,10 +234,9 @@ class RegisteredFiles(Sequence[RegisteredFile]):
         if ring._files is not self:
             return
         code = lib.pyuring_unregister_files(ring._c)
-        if code < 0:
+        if code < 0 and code != -errno.ENXIO:  # done already, and interrupted before the rest
             ring._refused(code)
         ring._files = None
-        ring._registered.remove(self)
 
 
 def descriptor(file: object) -> int:
@@ -273,8 +276,6 @@ class Registration(InFlight):
         super().__init__()
         self._buffers: RegisteredBuffers | None = None
         self._files: RegisteredFiles | None = None
-        #: What stays in place until the ring is gone; leaked with it if need be.
-        self._registered: list[object] = []
 
     def register_buffers(
         self, buffers: Iterable[object] | None = None, *, count: int | None = None, size: int | None = None
@@ -302,24 +303,21 @@ class Registration(InFlight):
             raise RuntimeError("this ring has registered buffers: unregister() them first")
         if (buffers is None) == (count is None or size is None):
             raise TypeError("register_buffers() takes a list of buffers, or count= and size=")
-        if buffers is not None:
-            memories = _export_all(buffers)
-            pieces = [(memory, 0, len(memory), i) for i, memory in enumerate(memories)]
-        else:
-            memories, pieces = _slab(count or 0, size or 0)
+        memories: list[_Memory] = []
         try:
-            table = self._register_memories(memories)
-            registered = RegisteredBuffers(self, pieces, table)
-            self._buffers = registered
-            self._registered.append(registered)
+            pieces = _slab(count or 0, size or 0, memories) if buffers is None else _export_all(buffers, memories)
+            self._kept.append(memories)
+            self._buffers = RegisteredBuffers(self, pieces, self._register_memories(memories))
         except BaseException:
             # Where a signal handler raised, the kernel may have them already.
-            if self._buffers is None and lib.pyuring_is_mine(self._c):
+            self._buffers = None
+            self._kept[2:] = []
+            if lib.pyuring_is_mine(self._c):
                 lib.pyuring_unregister_buffers(self._c)
             for memory in memories:
                 memory.release()
             raise
-        return registered
+        return self._buffers
 
     def _register_memories(self, memories: list[_Memory]) -> int:
         vectors = new("struct iovec[]", len(memories))
@@ -363,50 +361,46 @@ class Registration(InFlight):
         count = sparse if numbers is None else len(numbers)
         if not count or not 0 < count <= MAX_FILES:
             raise ValueError(f"a table has between 1 and {MAX_FILES} files, not {count}")
-        code = lib.pyuring_register_files(self._c, NULL if numbers is None else numbers, count)
-        if code == -errno.EMFILE:
-            raise OSError(errno.EMFILE, f"{count} registered files are more than RLIMIT_NOFILE allows (ulimit -n)")
-        if code < 0:
-            self._refused(code)
-        registered = RegisteredFiles(self, count, code)
-        self._registered.append(registered)
-        self._files = registered
-        return registered
+        try:
+            code = lib.pyuring_register_files(self._c, NULL if numbers is None else numbers, count)
+            if code == -errno.EMFILE:
+                raise OSError(errno.EMFILE, f"{count} registered files are more than RLIMIT_NOFILE allows (ulimit -n)")
+            if code < 0:
+                self._refused(code)
+            self._files = RegisteredFiles(self, count, code)
+        except BaseException:
+            # Where a signal handler raised, the kernel may have them already.
+            self._files = None
+            if lib.pyuring_is_mine(self._c):
+                lib.pyuring_unregister_files(self._c)
+            raise
+        return self._files
 
 
-def _export_all(buffers: Iterable[object]) -> list[_Memory]:
-    memories: list[_Memory] = []
-    try:
-        for buffer in buffers:
-            memories.append(_Memory(buffer, export(buffer, writable=True)))
-        if not 1 <= len(memories) <= MAX_BUFFERS:
-            raise ValueError(f"between 1 and {MAX_BUFFERS} buffers can be registered, not {len(memories)}")
-        for number, memory in enumerate(memories):
-            length = len(memory)
-            if not 0 < length <= LARGEST_BUFFER:
-                raise ValueError(
-                    f"a registered buffer has between 1 byte and 1 GiB; number {number} has {length} bytes"
-                )
-    except BaseException:
-        for memory in memories:
-            memory.release()
-        raise
-    return memories
+def _export_all(buffers: Iterable[object], memories: list[_Memory]) -> list[_Piece]:
+    """Export the caller's `buffers` into `memories`, one piece each."""
+    for buffer in buffers:
+        memories.append(_Memory(buffer, export(buffer, writable=True)))
+    if not 1 <= len(memories) <= MAX_BUFFERS:
+        raise ValueError(f"between 1 and {MAX_BUFFERS} buffers can be registered, not {len(memories)}")
+    for number, memory in enumerate(memories):
+        if not 0 < len(memory) <= LARGEST_BUFFER:
+            raise ValueError(f"a registered buffer has between 1 byte and 1 GiB; number {number} has {len(memory)}")
+    return [(memory, 0, len(memory), number) for number, memory in enumerate(memories)]
 
 
-def _slab(count: int, size: int) -> tuple[list[_Memory], list[tuple[_Memory, int, int, int]]]:
-    """One allocation for `count` buffers, registered in pieces of at most 1 GiB."""
+def _slab(count: int, size: int, memories: list[_Memory]) -> list[_Piece]:
+    """One allocation for `count` buffers, in `memories` of at most 1 GiB."""
     if count < 1 or not 1 <= size <= LARGEST_BUFFER:
         raise ValueError(f"count must be 1 or more, and size between 1 byte and 1 GiB, not {count} and {size}")
     alignment = min(1 << (size - 1).bit_length(), PAGE)
     stride = (size + alignment - 1) // alignment * alignment
-    per_piece = LARGEST_BUFFER // stride
-    memories: list[_Memory] = []
-    pieces: list[tuple[_Memory, int, int, int]] = []
-    for first in range(0, count, per_piece):
-        number = min(per_piece, count - first)
+    per_memory = LARGEST_BUFFER // stride
+    pieces: list[_Piece] = []
+    for first in range(0, count, per_memory):
+        number = min(per_memory, count - first)
         slab = mmap.mmap(-1, number * stride, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         memory = _Memory(slab, export(slab, writable=True))
         memories.append(memory)
         pieces.extend((memory, i * stride, size, len(memories) - 1) for i in range(number))
-    return memories, pieces
+    return pieces

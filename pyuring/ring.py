@@ -59,9 +59,16 @@ class Ring(Operations, Registration):
         sq_thread_cpu: int | None = None,
     ) -> None:
         super().__init__()
-        make_ring(self._c, entries, cq_entries, setup, sq_thread_idle, sq_thread_cpu)
-        self._make_table()
-        closing.open_rings.add(self)
+        try:
+            make_ring(self._c, entries, cq_entries, setup, sq_thread_idle, sq_thread_cpu)
+            self._make_table()
+            closing.keep(self)
+        except BaseException:
+            # A signal handler may have raised after the ring was made.
+            self._table = []
+            if lib.pyuring_is_mine(self._c):
+                lib.pyuring_exit(self._c, False)
+            raise
 
     # -- submission and completion -------------------------------------------------
 
@@ -108,9 +115,11 @@ class Ring(Operations, Registration):
         return ready
 
     def _wait_for(self, n: int) -> None:
-        missing = n - len(self._ready)
         if n < 0:
             raise ValueError(f"n must be 0 or more, not {n}")
+        if self._batch is not None:
+            self._hand_out()
+        missing = n - len(self._ready)
         self._enter(missing if missing > 0 else 0, -1)
         while len(self._ready) < n and self._c.in_flight:
             self._enter(n - len(self._ready), -1)
@@ -121,6 +130,8 @@ class Ring(Operations, Registration):
         if n < 0:
             raise ValueError(f"n must be 0 or more, not {n}")
         deadline = monotonic() + nanoseconds(timeout) / 1e9
+        if self._batch is not None:
+            self._hand_out()
         while True:
             left = deadline - monotonic()
             missing = n - len(self._ready)
@@ -181,7 +192,7 @@ class Ring(Operations, Registration):
     @property
     def closed(self) -> bool:
         """Whether the ring is closed."""
-        return not self._table
+        return not self._c.owner
 
     @property
     def in_flight(self) -> int:
@@ -255,14 +266,15 @@ class Ring(Operations, Registration):
         Raises:
             RuntimeError: another thread's ring.
         """
-        if self.closed:
+        if not self._table:
             return
         if os.getpid() != self._pid:
             closing.forget(self)
             return
-        if not lib.pyuring_is_mine(self._c):
-            raise self._not_yours()
-        closing.drain(self)
+        if not self.closed:  # else it was interrupted on its last steps
+            if not lib.pyuring_is_mine(self._c):
+                raise self._not_yours()
+            closing.drain(self)
         closing.finish(self)
 
     def __enter__(self) -> Ring:
@@ -290,5 +302,5 @@ class Ring(Operations, Registration):
                 self.close()
         finally:
             # In another thread, or when a signal handler raised: without touching it.
-            if not self.closed:
+            if self._table:
                 closing.finish(self)

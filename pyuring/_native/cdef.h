@@ -31,6 +31,7 @@
 #define PYURING_PROBE_OPCODES ...
 
 struct pyuring {
+	uint64_t owner;
 	struct io_uring ring;
 	uint32_t limit;
 	uint32_t in_flight;
@@ -97,6 +98,7 @@ int64_t pyuring_discard(struct pyuring *u, int64_t taken_over);
 int pyuring_cancel_all(struct pyuring *u, bool one_by_one);
 int pyuring_cancel_slot(struct pyuring *u, uint32_t slot);
 int pyuring_arm(struct pyuring *u, uint32_t slot, int64_t timeout_ns);
+uint64_t pyuring_id_of(const struct pyuring *u, uint32_t slot);
 int pyuring_is_queued(const struct pyuring *u, uint32_t slot);
 
 int pyuring_chain_begin(struct pyuring *u);

@@ -49,25 +49,41 @@ static void pyuring_reap_part(struct pyuring *u, unsigned slot, bool is_timeout,
 	struct pyuring_slot *entry = &u->slots[slot];
 
 	if (is_timeout)
-		entry->timed_out = cqe->res == -ETIME;
+		/* EALREADY: it fired while a worker ran the operation, which was interrupted.
+		 * ENOENT: it fired and missed the operation. One that did not fire has ECANCELED. */
+		entry->timed_out = cqe->res != -ECANCELED;
 	else {
 		entry->res = cqe->res;
 		entry->flags = cqe->flags;
 	}
-	if (--entry->parts)
+	if (--entry->parts) {
+		if (is_timeout && cqe->res == -ENOENT)
+			entry->cancel_again = u->cancels_missed = true;
 		return;
+	}
 	bool cut = entry->timed_out && (entry->res == -ECANCELED || entry->res == -EINTR);
 	pyuring_emit(u, slot, entry->res, entry->flags | (cut ? PYURING_TIMED_OUT : 0));
 }
 
+/* The answer to a request to cancel: of interest only if it missed what is in flight. */
+static void pyuring_reap_cancel(struct pyuring *u, struct pyuring_slot *entry, uint64_t id, int32_t res)
+{
+	if (id == 0 || entry->id != id || res != -ENOENT || entry->cancels_left == 0)
+		return;
+	entry->cancels_left--;
+	entry->cancel_again = u->cancels_missed = true;
+}
+
 static inline void pyuring_reap_one(struct pyuring *u, const struct io_uring_cqe *cqe)
 {
-	uint64_t id = cqe->user_data & ~PYURING_INTERNAL;
+	uint64_t id = cqe->user_data & ~(PYURING_INTERNAL | PYURING_CANCEL);
 	bool internal = cqe->user_data & PYURING_INTERNAL;
 	unsigned slot = id & ((UINT32_C(1) << u->slot_bits) - 1);
 
-	if (id == 0 && internal)
-		return; /* the answer to a cancel request */
+	if (internal && cqe->user_data & PYURING_CANCEL) {
+		pyuring_reap_cancel(u, &u->slots[slot % u->limit], id, cqe->res);
+		return;
+	}
 	if (slot >= u->limit || u->slots[slot].id != id) {
 		u->unexpected++;
 		return;
@@ -135,6 +151,8 @@ static int64_t pyuring_enter(struct pyuring *u, uint32_t want, int64_t timeout_n
 	if (u->batch_number != taken_over)
 		return pyuring_batch_result(u);
 	pyuring_batch_begin(u);
+	if (u->cancels_missed)
+		pyuring_cancel_missed(u);
 	pending = pyuring_publish(u);
 	ready = io_uring_cq_ready(&u->ring);
 	if (want > u->expected)
@@ -170,7 +188,7 @@ static void pyuring_discard_sqe(struct pyuring *u, const struct io_uring_sqe *sq
 {
 	const struct io_uring_cqe cancelled = { .user_data = sqe->user_data, .res = -ECANCELED };
 
-	if (sqe->user_data != PYURING_INTERNAL)
+	if (!(sqe->user_data & PYURING_CANCEL))
 		pyuring_reap_one(u, &cancelled);
 }
 
@@ -216,7 +234,6 @@ static int64_t pyuring_discard(struct pyuring *u, int64_t taken_over)
  * CANCEL_ANY and need one request per operation. */
 static int pyuring_cancel_all(struct pyuring *u, bool one_by_one)
 {
-	struct io_uring_sqe *sqe;
 	unsigned slot;
 	int error;
 
@@ -227,12 +244,9 @@ static int pyuring_cancel_all(struct pyuring *u, bool one_by_one)
 			return error;
 	if (one_by_one)
 		return 0;
-	if (pyuring_space(u) < 1 && (error = pyuring_make_space(u, 1)) < 0)
-		return error;
-	sqe = io_uring_get_sqe(&u->ring);
-	io_uring_prep_cancel64(sqe, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
-	sqe->user_data = PYURING_INTERNAL;
-	error = pyuring_submit(u);
+	error = pyuring_add_cancel(u, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
+	if (error == 0)
+		error = pyuring_submit(u);
 	return error < 0 ? error : 0;
 }
 

@@ -39,7 +39,7 @@ struct pyuring_buffer {
 
 #define PYURING_FUSED(resolve, check, ...)                   \
 	{                                                    \
-		struct pyuring_target target = { -1, 0 };    \
+		struct pyuring_target place = { -1, 0 };     \
 		struct io_uring_sqe *sqe;                    \
 		int error = resolve;                         \
                                                              \
@@ -49,10 +49,10 @@ struct pyuring_buffer {
 			error = pyuring_take(u, tag, &sqe);  \
 		if (error < 0)                               \
 			return error;                        \
-		const int fd = target.fd;                    \
+		const int fd = place.fd;                     \
 		(void)fd;                                    \
 		__VA_ARGS__;                                 \
-		pyuring_track(u, tag, target.flags, sqe);    \
+		pyuring_track(u, tag, place.flags, sqe);     \
 		return 0;                                    \
 	}
 
@@ -62,7 +62,7 @@ struct pyuring_buffer {
 
 #define FILE_OPERATION(name, opcode, since, parameters, check, ...)                                          \
 	static int pyuring_prep_##name(struct pyuring *u, int tag, int64_t file PYURING_PARAMETERS parameters) \
-	PYURING_FUSED(pyuring_resolve(u, file, &target), check, __VA_ARGS__)
+	PYURING_FUSED(pyuring_resolve(u, file, &place), check, __VA_ARGS__)
 
 /* clang-format off */
 OPERATION(nop, IORING_OP_NOP, "5.1", (), NO_CHECK, io_uring_prep_nop(sqe))
@@ -102,8 +102,8 @@ FILE_OPERATION(poll, IORING_OP_POLL_ADD, "5.1", (uint32_t events), NO_CHECK,
 	io_uring_prep_poll_add(sqe, fd, events))
 OPERATION(timeout, IORING_OP_TIMEOUT, "5.4", (struct __kernel_timespec *time, uint32_t count, uint32_t timeout_flags), NO_CHECK,
 	io_uring_prep_timeout(sqe, time, count, timeout_flags))
-OPERATION(cancel, IORING_OP_ASYNC_CANCEL, "5.5", (uint32_t target_slot), NO_CHECK,
-	io_uring_prep_cancel64(sqe, pyuring_id_of(u, target_slot), 0))
+OPERATION(cancel, IORING_OP_ASYNC_CANCEL, "5.5", (uint64_t target), NO_CHECK,
+	io_uring_prep_cancel64(sqe, target, 0))
 
 OPERATION(socket, IORING_OP_SOCKET, "5.19", (int family, int type, int protocol), NO_CHECK,
 	io_uring_prep_socket(sqe, family, type, protocol, 0))

@@ -77,6 +77,9 @@ static void pyuring_add_timeout(struct pyuring *u, struct io_uring_sqe *timed, u
 	u->expected++;
 }
 
+/* How often to ask again after a request to cancel missed an operation. */
+#define PYURING_CANCEL_TRIES 3
+
 static inline void pyuring_track(struct pyuring *u, uint32_t tag, unsigned flags, struct io_uring_sqe *sqe)
 {
 	unsigned slot = tag & PYURING_TAG_SLOT;
@@ -85,6 +88,8 @@ static inline void pyuring_track(struct pyuring *u, uint32_t tag, unsigned flags
 	entry->id = ++u->counter << u->slot_bits | slot;
 	entry->parts = 1;
 	entry->timed_out = false;
+	entry->cancel_again = false;
+	entry->cancels_left = PYURING_CANCEL_TRIES;
 	sqe->flags |= flags | tag >> PYURING_TAG_FLAGS;
 	sqe->user_data = entry->id;
 	u->expected++;
@@ -119,12 +124,52 @@ static uint64_t pyuring_id_of(const struct pyuring *u, uint32_t slot)
 	return slot < u->limit ? u->slots[slot].id : 0;
 }
 
-/* Ask the kernel to cancel what occupies `slot`, now. The request counts against
- * nothing: it must get out also when in flight is at its limit, and its CQE is
- * dropped; should the CQ be full, the kernel holds it until there is room. */
-static int pyuring_cancel_slot(struct pyuring *u, uint32_t slot)
+static int pyuring_add_cancel(struct pyuring *u, uint64_t id, unsigned flags)
 {
 	struct io_uring_sqe *sqe;
+	int error;
+
+	if (pyuring_space(u) < 1 && (error = pyuring_make_space(u, 1)) < 0)
+		return error;
+	sqe = io_uring_get_sqe(&u->ring);
+	io_uring_prep_cancel64(sqe, id, (int)flags);
+	sqe->user_data = PYURING_INTERNAL | PYURING_CANCEL | id;
+	return 0;
+}
+
+/* A request to cancel can miss an operation that is between two of the kernel's queues
+ * (on 6.18 a socket's operation goes to and fro between poll and task work 128 times
+ * before a worker gets it). Entering the kernel moves it on; then it is asked again, a
+ * few times, because one that waits for its turn in a chain is not found at all. */
+#define PYURING_POLL_ROUNDS 256
+
+static void pyuring_cancel_missed(struct pyuring *u)
+{
+	unsigned slot, round;
+
+	for (round = 0; round < PYURING_POLL_ROUNDS; round++)
+		if (!(IO_URING_READ_ONCE(*u->ring.sq.kflags) & IORING_SQ_TASKRUN) ||
+		    pyuring_call(u, 0, 0, IORING_ENTER_GETEVENTS, -1) < 0)
+			break;
+	u->cancels_missed = false;
+	for (slot = 0; slot < u->limit; slot++) {
+		struct pyuring_slot *entry = &u->slots[slot];
+
+		if (!entry->cancel_again || entry->id == 0)
+			continue;
+		entry->cancel_again = false;
+		if (pyuring_add_cancel(u, entry->id, 0) < 0) {
+			entry->cancel_again = u->cancels_missed = true;
+			return;
+		}
+	}
+}
+
+/* Ask the kernel to cancel what occupies `slot`, now. The request counts against
+ * nothing: it must get out also when in flight is at its limit. Should the CQ be
+ * full, the kernel holds the answer until there is room. */
+static int pyuring_cancel_slot(struct pyuring *u, uint32_t slot)
+{
 	int error;
 
 	if (!pyuring_is_mine(u))
@@ -133,12 +178,9 @@ static int pyuring_cancel_slot(struct pyuring *u, uint32_t slot)
 		return PYURING_IN_CHAIN;
 	if (slot >= u->limit || u->slots[slot].id == 0)
 		return 0;
-	if (pyuring_space(u) < 1 && (error = pyuring_make_space(u, 1)) < 0)
-		return error;
-	sqe = io_uring_get_sqe(&u->ring);
-	io_uring_prep_cancel64(sqe, u->slots[slot].id, 0);
-	sqe->user_data = PYURING_INTERNAL;
-	error = pyuring_submit(u);
+	error = pyuring_add_cancel(u, u->slots[slot].id, 0);
+	if (error == 0)
+		error = pyuring_submit(u);
 	return error < 0 ? error : 0;
 }
 

@@ -31,10 +31,12 @@ enum {
 	PYURING_EXHAUSTED = -5010,      /* all user_data ids were used once */
 };
 
-/* user_data: 0 | counter | slot for an operation. Bit 63 marks what pyuring sends
- * for itself: with the operation's id, its link timeout; alone, a cancel request.
- * A counter is used once, so a late cancel never meets a newer operation. */
+/* user_data: 00 | counter | slot for an operation. Bit 63 marks what pyuring sends
+ * for itself, with the id of the operation it is about: its link timeout, or, with
+ * bit 62 too, a request to cancel it (0: to cancel everything). A counter is used
+ * once, so a late cancel never meets a newer operation. */
 #define PYURING_INTERNAL (UINT64_C(1) << 63)
+#define PYURING_CANCEL (UINT64_C(1) << 62)
 
 /* `tag`, the argument every prepared operation starts with. */
 #define PYURING_TAG_SLOT 0xfffffu
@@ -61,6 +63,8 @@ struct pyuring_slot {
 	int32_t res;
 	uint8_t parts; /* CQEs still to come before it is complete */
 	bool timed_out;
+	bool cancel_again;    /* a request to cancel it missed it */
+	uint8_t cancels_left; /* how often to try again */
 };
 
 struct pyuring {
@@ -71,6 +75,7 @@ struct pyuring {
 	struct pyuring_slot *slots;
 	struct __kernel_timespec *timeouts; /* by slot; SQPOLL reads them late */
 	uint64_t counter;
+	bool cancels_missed; /* some slot has cancel_again set */
 	uint32_t slot_bits;
 	uint32_t limit;     /* CQ entries: in flight never exceeds them */
 	uint32_t in_flight; /* operations */
@@ -187,9 +192,11 @@ static int pyuring_setup(struct pyuring *u, uint32_t entries, uint32_t cq_entrie
 	return 0;
 }
 
-/* Unmap and close. `keep` leaks what the kernel might still read (timespecs). */
+/* Unmap and close; twice is once. `keep` leaks what the kernel might still read. */
 static void pyuring_exit(struct pyuring *u, bool keep)
 {
+	if (u->owner == 0)
+		return;
 	u->owner = 0;
 	io_uring_queue_exit(&u->ring);
 	if (!keep)
@@ -199,6 +206,8 @@ static void pyuring_exit(struct pyuring *u, bool keep)
 /* In a forked child: the descriptor is the only thing there to let go of. */
 static void pyuring_forget(struct pyuring *u)
 {
+	if (u->owner == 0)
+		return;
 	u->owner = 0;
 	close(u->ring.ring_fd);
 	pyuring_free_arrays(u);

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ControlOperations"]
 
-#: A slot that no ring has: cancelling it finds nothing.
-NO_SLOT = 0xFFFFFFFF
+#: The id of no operation: cancelling it finds nothing.
+NO_ID = 0
 
 
 class ControlOperations(InFlight):
@@ -97,10 +97,11 @@ class ControlOperations(InFlight):
             raise TypeError(f"what is cancelled is a Completion, not {type(operation).__name__}")
         if operation._ring is not self:
             raise ValueError("this is an operation of another ring")
-        slot = NO_SLOT if operation.done else operation._slot
+        # No call before id_of(): once the target is done, its slot may be another one's.
+        target = lib.pyuring_id_of(self._c, operation._slot) if operation.res is None else NO_ID
         return self._start(
             NoneCompletion(), "cancel", None, user_data, flags, drain, timeout,
-            lib.pyuring_prep_cancel, slot,
+            lib.pyuring_prep_cancel, target,
         )  # fmt: skip
 
 

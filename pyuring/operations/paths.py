@@ -34,12 +34,15 @@ class OpenCompletion(PathCompletion[int]):
 class StatxCompletion(PathCompletion[StatxResult]):
     """A statx: the kernel writes into `_statx`."""
 
-    __slots__ = ("_statx",)
+    __slots__ = ("_result", "_statx")
 
     _statx: Any
+    _result: StatxResult | None
 
     def _value(self, res: int) -> StatxResult:
-        return StatxResult(self._statx)
+        if self._result is None:
+            self._result = StatxResult(self._statx)
+        return self._result
 
 
 def encoded(path: Path) -> bytes:
@@ -117,12 +120,13 @@ class PathOperations(InFlight):
         op = StatxCompletion()
         op._path = os.fspath(path) if isinstance(path, os.PathLike) else path
         op._statx = new("struct pyuring_statx *")
+        op._result = None
         if isinstance(path, str | bytes | os.PathLike):
             raw, start = encoded(path), directory(dir_fd)
         else:
             raw, start, at_flags = b"", plain_descriptor(path), at_flags | AT_EMPTY_PATH
         return self._start(
-            op, "statx", raw, user_data, flags, drain, timeout,
+            op, "statx", (raw, op._statx), user_data, flags, drain, timeout,
             lib.pyuring_prep_statx, start, raw, at_flags, mask, op._statx,
         )  # fmt: skip
 

@@ -92,7 +92,7 @@ class SocketOperations(InFlight):
         op = AcceptCompletion()
         peer = op._peer = AddressBuffer()
         return self._start(
-            op, "accept", None, user_data, flags, drain, timeout,
+            op, "accept", peer, user_data, flags, drain, timeout,
             lib.pyuring_prep_accept, descriptor(sock), peer.pointer, peer.length, accept_flags | _socket.SOCK_CLOEXEC,
         )  # fmt: skip
 
@@ -182,7 +182,7 @@ class SocketOperations(InFlight):
         if not bufsize:
             return self._start(op, "recv", None, user_data, flags, drain, timeout, lib.pyuring_prep_nop)
         return self._start(
-            op, "recv", None, user_data, flags, drain, timeout,
+            op, "recv", op._data, user_data, flags, drain, timeout,
             lib.pyuring_prep_recv, target, op._data, bufsize, msg_flags,
         )  # fmt: skip
 

@@ -40,7 +40,6 @@ class TransferOperations(InFlight):
         op.user_data = user_data
         op.res = None
         op.flags = 0
-        op._hold = None
         try:
             while self._free < 0:
                 self._make_room()
@@ -53,7 +52,7 @@ class TransferOperations(InFlight):
             while (code := _nop(self._c, tag)) < 0:
                 self._refused(code)
         except BaseException as error:
-            self._withdraw(op, error)
+            self._withdraw(op, None, error)
             raise
         return op
 
@@ -95,7 +94,6 @@ class TransferOperations(InFlight):
         op.user_data = user_data
         op.res = None
         op.flags = 0
-        op._hold = None
         try:
             while self._free < 0:
                 self._make_room()
@@ -103,12 +101,13 @@ class TransferOperations(InFlight):
             tag = slot = op._slot = self._free
             self._free = table[slot]
             table[slot] = op
+            self._holds[slot] = data
             if flags or drain or timeout is not None:
                 tag = self._tag(slot, flags, drain, timeout)
             while (code := _read(self._c, tag, file, data, length, offset)) < 0:
                 self._refused(code, (file, data, length, offset))
         except BaseException as error:
-            self._withdraw(op, error)
+            self._withdraw(op, None, error)
             raise
         return op
 
@@ -150,7 +149,6 @@ class TransferOperations(InFlight):
         op.user_data = user_data
         op.res = None
         op.flags = 0
-        op._hold = hold
         try:
             while self._free < 0:
                 self._make_room()
@@ -158,6 +156,7 @@ class TransferOperations(InFlight):
             tag = slot = op._slot = self._free
             self._free = table[slot]
             table[slot] = op
+            self._holds[slot] = hold
             if flags or drain or timeout is not None:
                 tag = self._tag(slot, flags, drain, timeout)
             if fixed:
@@ -167,7 +166,7 @@ class TransferOperations(InFlight):
                 while (code := _read(self._c, tag, file, hold, len(hold), offset)) < 0:
                     self._refused(code, (file, buffer, len(hold), offset))
         except BaseException as error:
-            self._withdraw(op, error)
+            self._withdraw(op, hold, error)
             raise
         return op
 
@@ -211,7 +210,6 @@ class TransferOperations(InFlight):
         op.user_data = user_data
         op.res = None
         op.flags = 0
-        op._hold = hold
         try:
             while self._free < 0:
                 self._make_room()
@@ -219,6 +217,7 @@ class TransferOperations(InFlight):
             tag = slot = op._slot = self._free
             self._free = table[slot]
             table[slot] = op
+            self._holds[slot] = hold
             if flags or drain or timeout is not None:
                 tag = self._tag(slot, flags, drain, timeout)
             if fixed:
@@ -228,6 +227,6 @@ class TransferOperations(InFlight):
                 while (code := _write(self._c, tag, file, hold, len(hold), offset)) < 0:
                     self._refused(code, (file, data, len(hold), offset))
         except BaseException as error:
-            self._withdraw(op, error)
+            self._withdraw(op, hold, error)
             raise
         return op
