@@ -22,10 +22,10 @@ from pyuring.constants import SqeFlags as SqeFlags
 from pyuring.errors import BadDescriptorError as BadDescriptorError
 from pyuring.errors import UnavailableError as UnavailableError
 from pyuring.errors import UnsupportedError as UnsupportedError
-from pyuring.registered import RegisteredBuffer as RegisteredBuffer
-from pyuring.registered import RegisteredBuffers as RegisteredBuffers
-from pyuring.registered import RegisteredFile as RegisteredFile
-from pyuring.registered import RegisteredFiles as RegisteredFiles
+from pyuring.registered_buffers import RegisteredBuffer as RegisteredBuffer
+from pyuring.registered_buffers import RegisteredBuffers as RegisteredBuffers
+from pyuring.registered_files import RegisteredFile as RegisteredFile
+from pyuring.registered_files import RegisteredFiles as RegisteredFiles
 from pyuring.ring import Ring as Ring
 from pyuring.stat import StatxResult as StatxResult
 

@@ -65,8 +65,8 @@ def _encode_inet(address: tuple[Any, ...], family: int) -> bytes:
         raise TypeError(f"an address is (host, port), with host a str and port an int, not {address!r}")
     if not 0 <= port <= 65535:
         raise OverflowError(f"port must be between 0 and 65535, not {port}")
-    if any(not 0 <= number < 2**32 for number in rest):
-        raise OverflowError(f"flowinfo and scope_id must be between 0 and 2**32-1, not {rest}")
+    if any(not 0 <= number < limit for number, limit in zip(rest, (2**20, 2**32), strict=False)):
+        raise OverflowError(f"flowinfo must be between 0 and 2**20-1, scope_id between 0 and 2**32-1, not {rest}")
     family = family or (socket.AF_INET6 if rest else 0)
     found = socket.getaddrinfo(host or None, port, family, socket.SOCK_STREAM, 0, 0 if host else socket.AI_PASSIVE)
     found_family, _, _, _, resolved = found[0]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import atexit
 import errno
-import os
+import sys
 import warnings
 import weakref
 from time import monotonic
@@ -115,16 +115,16 @@ def forget(ring: Ring) -> None:
 
 def at_exit() -> None:
     """Close this thread's rings while everything still works, and secure the others'."""
-    for ring in list(open_rings):
-        if ring.closed or ring._pid != os.getpid():
-            continue
-        try:
-            if lib.pyuring_is_mine(ring._c):
+    for kept in _held.copy().values():
+        # First of all, and whatever becomes of the rest: daemon threads go on until the end.
+        lib.pyuring_leak(id(kept))
+    for ring in open_rings.copy():
+        if lib.pyuring_is_mine(ring._c):
+            try:
                 warn_unclosed(ring)
                 ring.close()
-        finally:
-            if not ring.closed:
-                _leak(ring)
+            except BaseException:
+                sys.excepthook(*sys.exc_info())
 
 
 atexit.register(at_exit)

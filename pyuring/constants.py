@@ -75,20 +75,38 @@ class Features(IntFlag):
     """IORING_FEAT_*: what the running kernel's rings can do, as ``ring.features``."""
 
     SINGLE_MMAP = lib.IORING_FEAT_SINGLE_MMAP
+    """SQ and CQ are mapped in one piece. Kernel 5.4."""
     NODROP = lib.IORING_FEAT_NODROP
+    """CQEs that do not fit are kept by the kernel, not dropped. Kernel 5.5."""
     SUBMIT_STABLE = lib.IORING_FEAT_SUBMIT_STABLE
+    """What arguments point to is read at submission. Kernel 5.5."""
     RW_CUR_POS = lib.IORING_FEAT_RW_CUR_POS
+    """Offset -1 is the file's own position. Kernel 5.6."""
     CUR_PERSONALITY = lib.IORING_FEAT_CUR_PERSONALITY
+    """Operations run with the submitter's credentials. Kernel 5.6."""
     FAST_POLL = lib.IORING_FEAT_FAST_POLL
+    """Sockets and pipes wait by poll, not in a worker thread. Kernel 5.7."""
     POLL_32BITS = lib.IORING_FEAT_POLL_32BITS
+    """poll takes all of epoll's events. Kernel 5.9."""
     SQPOLL_NONFIXED = lib.IORING_FEAT_SQPOLL_NONFIXED
+    """SQPOLL works with ordinary descriptors. Kernel 5.11."""
     EXT_ARG = lib.IORING_FEAT_EXT_ARG
+    """A wait takes a time limit without an SQE for it. Kernel 5.11."""
     NATIVE_WORKERS = lib.IORING_FEAT_NATIVE_WORKERS
+    """Worker threads belong to the process. Kernel 5.12."""
     RSRC_TAGS = lib.IORING_FEAT_RSRC_TAGS
+    """Registered resources can be updated in place. Kernel 5.13."""
     CQE_SKIP = lib.IORING_FEAT_CQE_SKIP
+    """An SQE can do without a CQE on success. Kernel 5.17."""
     LINKED_FILE = lib.IORING_FEAT_LINKED_FILE
+    """A linked operation's file is looked up when it starts. Kernel 5.17."""
     REG_REG_RING = lib.IORING_FEAT_REG_REG_RING
+    """Register calls take a registered ring descriptor. Kernel 6.3."""
     RECVSEND_BUNDLE = lib.IORING_FEAT_RECVSEND_BUNDLE
+    """send and recv take several provided buffers at once. Kernel 6.10."""
     MIN_TIMEOUT = lib.IORING_FEAT_MIN_TIMEOUT
+    """A wait can give a batch some time to gather. Kernel 6.12."""
     RW_ATTR = lib.IORING_FEAT_RW_ATTR
+    """Reads and writes take attributes, such as integrity data. Kernel 6.14."""
     NO_IOWAIT = lib.IORING_FEAT_NO_IOWAIT
+    """A wait need not count as iowait. Kernel 6.15."""

@@ -88,8 +88,12 @@ class InFlight:
 
     def _make_table(self) -> None:
         limit = self._c.limit
-        self._batch_slots: CData = self._c.batch_slots
-        self._batch_res: CData = self._c.batch_res
+        self._batch_slots: CData = new("int32_t[]", limit)
+        self._batch_res: CData = new("int32_t[]", limit)
+        self._batch_flags: CData = new("uint64_t[]", limit)
+        self._c.batch_slots = self._batch_slots
+        self._c.batch_res = self._batch_res
+        self._c.batch_flags = self._batch_flags
         self._holds = [None] * limit
         self._kept += [self._c, self._holds]
         self._table = [*range(1, limit), _NO_SLOT]
@@ -238,7 +242,9 @@ class InFlight:
         if count & _HAS_FLAGS:
             count &= ~_HAS_FLAGS
             self._note_flags(count, number)
-        batch = zip(_unpack(self._batch_slots, count), _unpack(self._batch_res, count))  # noqa: B905  costs 50 ns a call
+        slots = _unpack(self._batch_slots, count)
+        results = _unpack(self._batch_res, count)
+        batch = zip(slots, results)  # noqa: B905  strict= costs 50 ns a call
         # Unless a signal handler that uses the ring has been faster. From the next
         # call on, C may forget the batch.
         if self._taken_over == number and self._batch is None:
@@ -249,7 +255,7 @@ class InFlight:
     def _note_flags(self, count: int, number: int) -> None:
         """Give the handles of a batch their CQEs' flags, which are 0 in most batches."""
         table = self._table
-        for slot, flags in zip(_unpack(self._batch_slots, count), _unpack(self._c.batch_flags, count), strict=True):
+        for slot, flags in zip(_unpack(self._batch_slots, count), _unpack(self._batch_flags, count), strict=True):
             if self._taken_over != number:
                 break
             op = table[slot]

@@ -15,7 +15,8 @@ from pyuring.inflight import nanoseconds
 from pyuring.links import Link
 from pyuring.operations import Operations
 from pyuring.probe import OPCODES
-from pyuring.registered import Registration
+from pyuring.registered_buffers import BufferRegistration
+from pyuring.registered_files import FileRegistration
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Ring"]
 
 
-class Ring(Operations, Registration):
+class Ring(Operations, BufferRegistration, FileRegistration):
     """An io_uring: a submission queue and a completion queue shared with the kernel.
 
     Operations (`read`, `write`, `open`, `accept`, ...) prepare an SQE and return a
@@ -172,7 +173,10 @@ class Ring(Operations, Registration):
 
         Args:
             hard: go on after an operation that failed (IOSQE_IO_HARDLINK). Otherwise a
-                failure, or a read or write cut short, cancels what follows.
+                failure, or a read or write cut short, cancels what follows. Look at the
+                results nevertheless: kernels up to 6.18 at least do not count a failed
+                fsync, fallocate, ftruncate, statx, unlink, rename or mkdir as a failure
+                here, and go on.
 
         Raises:
             ValueError: in the block, once the chain needs more SQEs than `entries`.
@@ -184,7 +188,11 @@ class Ring(Operations, Registration):
     # -- what the ring is -----------------------------------------------------------
 
     def fileno(self) -> int:
-        """The ring's descriptor, readable in `poll(2)` while completions are ready."""
+        """The ring's descriptor, readable in `poll(2)` while completions are ready.
+
+        A poll that sleeps is woken by a completion only on a ring without
+        ``DEFER_TASKRUN``: pass ``setup=SetupFlags.COOP_TASKRUN`` for one.
+        """
         if self.closed:
             raise ValueError("the ring is closed")
         return int(self._c.ring.ring_fd)
@@ -274,7 +282,11 @@ class Ring(Operations, Registration):
         if not self.closed:  # else it was interrupted on its last steps
             if not lib.pyuring_is_mine(self._c):
                 raise self._not_yours()
-            closing.drain(self)
+            try:
+                closing.drain(self)
+            except RuntimeError:
+                if not self.closed:  # by a signal handler, meanwhile
+                    raise
         closing.finish(self)
 
     def __enter__(self) -> Ring:

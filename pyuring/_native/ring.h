@@ -86,7 +86,8 @@ struct pyuring {
 	uint32_t staged;
 	bool staging;
 
-	/* Reaped, kept until Python has taken it over: see completions.h. */
+	/* Reaped, kept until Python has taken it over: see completions.h. The arrays have
+	 * `limit` items and are Python's, which may read them when the ring is gone. */
 	int32_t *batch_slots;
 	int32_t *batch_res;
 	uint64_t *batch_flags;
@@ -131,14 +132,9 @@ static void pyuring_free_arrays(struct pyuring *u)
 	free(u->slots);
 	free(u->timeouts);
 	free(u->stage);
-	free(u->batch_slots);
-	free(u->batch_res);
-	free(u->batch_flags);
 	u->slots = NULL;
 	u->timeouts = NULL;
 	u->stage = NULL;
-	u->batch_slots = u->batch_res = NULL;
-	u->batch_flags = NULL;
 }
 
 static int pyuring_allocate(struct pyuring *u)
@@ -149,10 +145,7 @@ static int pyuring_allocate(struct pyuring *u)
 	u->slots = calloc(u->limit, sizeof(*u->slots));
 	u->timeouts = calloc(u->limit, sizeof(*u->timeouts));
 	u->stage = calloc(u->ring.sq.ring_entries, sizeof(*u->stage));
-	u->batch_slots = calloc(u->limit, sizeof(*u->batch_slots));
-	u->batch_res = calloc(u->limit, sizeof(*u->batch_res));
-	u->batch_flags = calloc(u->limit, sizeof(*u->batch_flags));
-	if (u->slots && u->timeouts && u->stage && u->batch_slots && u->batch_res && u->batch_flags)
+	if (u->slots && u->timeouts && u->stage)
 		return 0;
 	pyuring_free_arrays(u);
 	return -ENOMEM;

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pyuring._ffi import lib, new
 from pyuring.completion import Completion, NoneCompletion, TimerCompletion
 from pyuring.inflight import InFlight, nanoseconds
-from pyuring.registered import descriptor
+from pyuring.registered_files import descriptor
 
 if TYPE_CHECKING:
     from pyuring._ffi import CData

@@ -8,7 +8,7 @@ from pyuring._ffi import lib
 from pyuring.buffers import release, vectors
 from pyuring.completion import Completion, NoneCompletion
 from pyuring.inflight import InFlight
-from pyuring.registered import descriptor, plain_descriptor
+from pyuring.registered_files import descriptor, plain_descriptor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

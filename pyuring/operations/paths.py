@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pyuring._ffi import lib, new
 from pyuring.completion import PathCompletion, PathNoneCompletion
 from pyuring.inflight import InFlight
-from pyuring.registered import plain_descriptor
+from pyuring.registered_files import plain_descriptor
 from pyuring.stat import StatxResult
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket as _socket
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 from pyuring._ffi import lib
@@ -11,7 +12,8 @@ from pyuring.buffers import export, release
 from pyuring.completion import BytesCompletion, Completion, NoneCompletion
 from pyuring.errors import misuse
 from pyuring.inflight import InFlight
-from pyuring.registered import RegisteredBuffer, descriptor
+from pyuring.registered_buffers import RegisteredBuffer
+from pyuring.registered_files import descriptor
 
 if TYPE_CHECKING:
     from pyuring.addresses import Address
@@ -178,7 +180,7 @@ class SocketOperations(InFlight):
             raise ValueError(f"bufsize must be between 0 and {lib.PYURING_MAX_LENGTH} bytes, not {bufsize}")
         target = descriptor(sock)
         op = BytesCompletion()
-        op._data = bytes(bufsize if bufsize > 1 else 2)  # see TransferOperations.read
+        op._data = bytes(bufsize)  # see TransferOperations.read
         if not bufsize:
             return self._start(op, "recv", None, user_data, flags, drain, timeout, lib.pyuring_prep_nop)
         return self._start(
@@ -211,7 +213,7 @@ class SocketOperations(InFlight):
 
         See `io_uring_prep_recv(3)`, kernel 5.6.
         """
-        target = descriptor(sock)
+        target, nbytes = descriptor(sock), index(nbytes)
         hold, memory, length = self._memory(buffer, writable=True)
         if not 0 <= nbytes <= length:
             release(hold)

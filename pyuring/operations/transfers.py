@@ -13,7 +13,8 @@ from pyuring._ffi import CHARS, from_buffer, lib
 from pyuring.buffers import refusal
 from pyuring.completion import BytesCompletion, Completion
 from pyuring.inflight import InFlight
-from pyuring.registered import RegisteredBuffer, descriptor
+from pyuring.registered_buffers import RegisteredBuffer
+from pyuring.registered_files import descriptor
 
 __all__ = ["TransferOperations"]
 
@@ -85,8 +86,8 @@ class TransferOperations(InFlight):
         if not isinstance(file, int):
             file = descriptor(file)
         # The kernel fills a bytes object that nobody else has seen: no copy if it fills
-        # it whole. Never the shared ones, which the shortest bytes objects are.
-        data = bytes(length if length > 1 else 2)
+        # it whole. bytes(n) is a new object, unless n is 0.
+        data = bytes(length)
         op = BytesCompletion()
         op._data = data
         op._ring = self

@@ -1,0 +1,186 @@
+"""Registered files: the kernel looks them up once, not per operation."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+from collections.abc import Iterable, Sequence
+from typing import overload
+
+from pyuring._ffi import NULL, lib
+from pyuring.errors import BadDescriptorError
+from pyuring.inflight import InFlight
+
+__all__ = ["FileRegistration", "RegisteredFile", "RegisteredFiles", "descriptor", "plain_descriptor"]
+
+#: What the key of a registered file leaves room for.
+MAX_FILES = (1 << lib.PYURING_FILE_BITS) - 1
+
+
+class RegisteredFile(int):
+    """A registered file: pass it where a descriptor goes.
+
+    It is a number that tells the C layer table and slot, so that passing one costs no
+    more than passing a descriptor; too large for any system call to take it for one.
+    """
+
+    __slots__ = ()
+
+    @property
+    def index(self) -> int:
+        """Its slot in the table."""
+        return self & (1 << lib.PYURING_FILE_BITS) - 1
+
+    def __repr__(self) -> str:
+        return f"<RegisteredFile {self.index}>"
+
+    __str__ = __repr__
+
+
+class RegisteredFiles(Sequence[RegisteredFile]):
+    """The registered files of a ring; made by `Ring.register_files`."""
+
+    def __init__(self, ring: FileRegistration, count: int, table: int) -> None:
+        self._ring = ring
+        self._count = count
+        self._table = table
+        self._made: dict[int, RegisteredFile] = {}
+
+    @overload
+    def __getitem__(self, index: int) -> RegisteredFile: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[RegisteredFile]: ...
+    def __getitem__(self, index: int | slice) -> RegisteredFile | list[RegisteredFile]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        made = self._made.get(index)
+        if made is None:
+            index = self._checked(index)
+            key = self._table << lib.PYURING_FILE_BITS | index
+            made = self._made.setdefault(index, RegisteredFile(key))
+        return made
+
+    def __len__(self) -> int:
+        return self._count
+
+    def _checked(self, index: int) -> int:
+        if not -self._count <= index < self._count:
+            raise IndexError(f"no registered file {index}: the table has {self._count} slots")
+        return index % self._count
+
+    def update(self, index: int, file: object) -> RegisteredFile:
+        """Put `file` into slot `index`, replacing what is there.
+
+        Operations in flight go on with the file they started with.
+
+        Args:
+            index: the slot.
+            file: a descriptor, anything with ``fileno()``, or None to empty the slot.
+
+        See `io_uring_register_files_update(3)`, kernel 5.5.
+        """
+        ring = self._ring
+        index = self._checked(index)
+        if ring._files is not self:
+            raise ValueError("the files were unregistered")
+        number = -1 if file is None else descriptor(file)
+        if file is not None:
+            # The kernel empties the slot before it finds out that there is no such file.
+            fcntl.fcntl(plain_descriptor(file), fcntl.F_GETFD)
+        code = lib.pyuring_update_files(ring._c, index, [number], 1)
+        if code < 0:
+            ring._refused(code)
+        return self[index]
+
+    def unregister(self) -> None:
+        """Empty the kernel's table; twice is once. See `io_uring_unregister_files(3)`.
+
+        Operations in flight go on. Later ones that use one of the files raise ``ValueError``.
+        """
+        ring = self._ring
+        if ring._files is not self:
+            return
+        code = lib.pyuring_unregister_files(ring._c)
+        if code < 0 and code != -errno.ENXIO:  # done already, and interrupted before the rest
+            ring._refused(code)
+        ring._files = None
+
+
+def descriptor(file: object) -> int:
+    """What the C layer takes as descriptor: a number, which a registered file is too.
+
+    Raises:
+        TypeError: neither an int, nor a registered file, nor something with ``fileno()``.
+        ValueError: a closed file.
+    """
+    if isinstance(file, int):
+        return file
+    fileno = getattr(file, "fileno", None)
+    if fileno is None:
+        raise TypeError(
+            f"a file descriptor is an int, an object with fileno(), or a registered file, not {type(file).__name__}"
+        )
+    number = fileno()
+    if not isinstance(number, int):
+        raise TypeError(f"{type(file).__name__}.fileno() returned {type(number).__name__}, not an int")
+    return number
+
+
+def plain_descriptor(file: object) -> int:
+    """As `descriptor`, where a registered file has no meaning."""
+    if isinstance(file, RegisteredFile):
+        raise TypeError("this operation takes a descriptor of the process, not a registered file")
+    number = descriptor(file)
+    if not 0 <= number < 2**31:
+        raise BadDescriptorError(errno.EBADF, f"not a file descriptor: {number}")
+    return number
+
+
+class FileRegistration(InFlight):
+    """The part of `Ring` that registers files."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._files: RegisteredFiles | None = None
+
+    def register_files(self, files: Iterable[object] | None = None, *, sparse: int | None = None) -> RegisteredFiles:
+        """Register files, so that the kernel need not look up the descriptor each time.
+
+        They stay open in the kernel, also when the descriptor is closed.
+
+        Args:
+            files: descriptors, or objects with ``fileno()``; or, instead,
+            sparse: how many empty slots to make, filled later with ``update``. Kernel 5.19.
+
+        Returns:
+            The files, by index. Pass one where a descriptor goes.
+
+        Raises:
+            RuntimeError: the ring has registered files already.
+
+        See `io_uring_register_files(3)`, kernel 5.1.
+        """
+        if self._files is not None:
+            raise RuntimeError("this ring has registered files: unregister() them first")
+        if (files is None) == (sparse is None):
+            raise TypeError("register_files() takes a list of files, or sparse=")
+        numbers: list[int] | None = None
+        if files is not None:
+            numbers = [plain_descriptor(file) for file in files]
+        count = sparse if numbers is None else len(numbers)
+        if not count or not 0 < count <= MAX_FILES:
+            raise ValueError(f"a table has between 1 and {MAX_FILES} files, not {count}")
+        try:
+            code = lib.pyuring_register_files(self._c, NULL if numbers is None else numbers, count)
+            if code == -errno.EMFILE:
+                raise OSError(errno.EMFILE, f"{count} registered files are more than RLIMIT_NOFILE allows (ulimit -n)")
+            if code < 0:
+                self._refused(code)
+            self._files = RegisteredFiles(self, count, code)
+        except BaseException:
+            # Where a signal handler raised, the kernel may have them already.
+            self._files = None
+            if lib.pyuring_is_mine(self._c):
+                lib.pyuring_unregister_files(self._c)
+            raise
+        return self._files
