@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import ctypes
 import os
-import re
 import select
 import socket
 import struct
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +22,7 @@ import pytest
 
 import pyuring
 from pyuring import Completion, Ring, SqeFlags
+from pyuring.operations import Operations
 
 U32 = 2**32
 U64 = 2**64
@@ -431,7 +430,8 @@ def test_the_cancel_of_a_handle_names_its_target_and_is_not_an_operation(ring: R
     target.cancel()
     sqe = sqe_at(ring)
     assert (sqe.opcode, sqe.fd, sqe.addr, sqe.rw_flags) == (14, -1, wanted, 0)
-    assert sqe.user_data == INTERNAL
+    assert sqe.user_data & INTERNAL
+    assert sqe.user_data != wanted | INTERNAL, "that is the id of its time limit"
     assert ring.in_flight == 1
 
 
@@ -513,7 +513,7 @@ def test_the_oracle_has_a_row_for_every_operation() -> None:
     elsewhere = {"cancel", "connect"}
     methods = {
         name
-        for domain in type(Ring).mro(Ring)[1].__mro__
+        for domain in Operations.__mro__
         if domain.__module__.startswith("pyuring.operations.")
         for name in vars(domain)
         if not name.startswith("_")
@@ -535,4 +535,3 @@ def test_the_opcode_numbers_of_the_oracle_are_those_the_probe_uses() -> None:
         for row in ROWS:
             assert ring.supports(row.opcode), f"{row.name}: this kernel ({os.uname().release}) lacks it"
             assert ring.supports(method_of(row))
-    assert re.match(r"3\.\d+", sys.version)
