@@ -16,7 +16,6 @@ from __future__ import annotations
 import errno
 import math
 import os
-import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -83,7 +82,6 @@ class InFlight:
         self._opcodes: frozenset[int] | None = None
         #: The id() of the open link() block, which must not live longer for being open.
         self._chain: int | None = None
-        self._owner = threading.get_ident()
         self._pid = os.getpid()
 
     def _make_table(self) -> None:
@@ -186,7 +184,7 @@ class InFlight:
     def _not_yours(self) -> RuntimeError:
         if os.getpid() != self._pid:
             return RuntimeError("this ring was made before the fork; make a new one in the child")
-        if self._owner != threading.get_ident() and self._c.owner:
+        if self._c.owner:
             return RuntimeError("a ring belongs to the thread that made it; make one in each thread")
         return RuntimeError("the ring is closed")
 
@@ -311,7 +309,7 @@ class InFlight:
     def _forget_taken(self) -> None:
         # A finished operation has a result in any thread, but only the owner may
         # replace the queue: another one would lose what is queued meanwhile.
-        if threading.get_ident() != self._owner:
+        if not lib.pyuring_is_mine(self._c):
             return
         queue = self._ready
         kept = [op for op in queue if op._slot >= 0]
