@@ -88,7 +88,9 @@ class ControlOperations(InFlight):
         operation, so that a late cancel hits nothing else.
 
         Raises, from ``result()``:
-            FileNotFoundError: the operation is done already.
+            FileNotFoundError: the operation is done already, waits for its turn in a
+                chain, or is on its way between two queues of the kernel: `Completion.cancel`
+                tries again then.
             OSError: with EALREADY, it cannot be stopped any more.
 
         See `io_uring_prep_cancel(3)`, kernel 5.5.
