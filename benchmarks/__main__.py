@@ -1,0 +1,9 @@
+"""What ``python -m`` runs."""
+
+from __future__ import annotations
+
+import sys
+
+from .cli import main
+
+sys.exit(main())
