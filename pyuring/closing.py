@@ -20,7 +20,7 @@ from pyuring._ffi import lib
 if TYPE_CHECKING:
     from pyuring.ring import Ring
 
-__all__ = ["drain", "finish", "forget", "open_rings", "warn_unclosed"]
+__all__ = ["drain", "finish", "forget", "keep", "warn_unclosed"]
 
 #: Seconds for what is in flight to end once it is cancelled. A request that a disk has
 #: begun cannot be cancelled, and takes as long as the disk takes.
@@ -28,8 +28,9 @@ DRAIN_SECONDS = 10.0
 #: A cancel can miss a request on its way from one queue of the kernel to another.
 CANCEL_AGAIN_SECONDS = 0.1
 
-#: Rings to see to before the interpreter frees what they hold.
-open_rings: weakref.WeakSet[Ring] = weakref.WeakSet()
+#: Rings to see to before the interpreter frees what they hold. No WeakSet: other threads make
+#: and close rings while the exit goes through these.
+_open: dict[int, weakref.ref[Ring]] = {}
 
 #: What the kernel may touch, by ring, until that is known to be over. Kept here and not by
 #: the ring alone, so that nothing which happens to the ring frees it: neither a cycle that
@@ -39,7 +40,7 @@ _held: dict[int, list[object]] = {}
 
 def keep(ring: Ring) -> None:
     """Note a new ring."""
-    open_rings.add(ring)
+    _open[id(ring._c)] = weakref.ref(ring)
     _held[id(ring._c)] = ring._kept
 
 
@@ -90,7 +91,7 @@ def _let_go(ring: Ring, *, stuck: bool) -> None:
         ring._kept = []
         ring._holds = []
     ring._buffers = ring._files = None
-    open_rings.discard(ring)
+    _open.pop(id(ring._c), None)
     ring._table = []
 
 
@@ -118,8 +119,9 @@ def at_exit() -> None:
     for kept in _held.copy().values():
         # First of all, and whatever becomes of the rest: daemon threads go on until the end.
         lib.pyuring_leak(id(kept))
-    for ring in open_rings.copy():
-        if lib.pyuring_is_mine(ring._c):
+    for reference in list(_open.values()):
+        ring = reference()
+        if ring is not None and lib.pyuring_is_mine(ring._c):
             try:
                 warn_unclosed(ring)
                 ring.close()

@@ -239,6 +239,8 @@ static int pyuring_cancel_all(struct pyuring *u, bool one_by_one)
 
 	if (!pyuring_is_mine(u))
 		return PYURING_NOT_YOURS;
+	if (pyuring_cancel_now(u, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL) != -EINVAL)
+		return 0;
 	for (slot = 0; one_by_one && slot < u->limit; slot++)
 		if (u->slots[slot].id && (error = pyuring_cancel_slot(u, slot)) < 0)
 			return error;

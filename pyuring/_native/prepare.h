@@ -92,6 +92,7 @@ static inline void pyuring_track(struct pyuring *u, uint32_t tag, unsigned flags
 	entry->cancels_left = PYURING_CANCEL_TRIES;
 	sqe->flags |= flags | tag >> PYURING_TAG_FLAGS;
 	sqe->user_data = entry->id;
+	u->has_drains |= (sqe->flags & IOSQE_IO_DRAIN) != 0;
 	u->expected++;
 	u->in_flight++;
 	if (tag & PYURING_TAG_TIMED)
@@ -165,6 +166,15 @@ static void pyuring_cancel_missed(struct pyuring *u)
 	}
 }
 
+/* Cancel by a system call of its own, from 6.0 on: a request in the SQ would wait behind
+ * an operation with IO_DRAIN, which waits for what is to be cancelled. */
+static int pyuring_cancel_now(struct pyuring *u, uint64_t id, unsigned flags)
+{
+	struct io_uring_sync_cancel_reg request = { .addr = id, .fd = -1, .flags = flags };
+
+	return io_uring_register_sync_cancel(&u->ring, &request);
+}
+
 /* Ask the kernel to cancel what occupies `slot`, now. The request counts against
  * nothing: it must get out also when in flight is at its limit. Should the CQ be
  * full, the kernel holds the answer until there is room. */
@@ -177,6 +187,9 @@ static int pyuring_cancel_slot(struct pyuring *u, uint32_t slot)
 	if (u->staging)
 		return PYURING_IN_CHAIN;
 	if (slot >= u->limit || u->slots[slot].id == 0)
+		return 0;
+	if (u->has_drains && (error = pyuring_submit(u)) >= 0 &&
+	    pyuring_cancel_now(u, u->slots[slot].id, 0) != -EINVAL)
 		return 0;
 	error = pyuring_add_cancel(u, u->slots[slot].id, 0);
 	if (error == 0)

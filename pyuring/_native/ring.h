@@ -76,6 +76,7 @@ struct pyuring {
 	struct __kernel_timespec *timeouts; /* by slot; SQPOLL reads them late */
 	uint64_t counter;
 	bool cancels_missed; /* some slot has cancel_again set */
+	bool has_drains;     /* an operation with IOSQE_IO_DRAIN was prepared, ever */
 	uint32_t slot_bits;
 	uint32_t limit;     /* CQ entries: in flight never exceeds them */
 	uint32_t in_flight; /* operations */

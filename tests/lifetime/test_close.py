@@ -45,6 +45,9 @@ def test_close_ends_what_is_pending(
     assert time.monotonic() - before < 2
     assert op.done
     assert ring.in_flight == 0
+    if op.res == 0:
+        assert start is PENDING["drained"], "it may run once what it waits for is cancelled"
+        return
     with pytest.raises(OSError) as caught:
         op.result()
     assert caught.value.errno == errno.ECANCELED
