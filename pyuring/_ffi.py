@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pyuring._liburing import ffi, lib
 
-__all__ = ["CHARS", "NULL", "CData", "RingStruct", "ffi", "from_buffer", "lib", "new", "text"]
+if TYPE_CHECKING:
+    from pyuring._liburing import struct_pyuring
+
+    #: C's ``struct pyuring``; only type checkers know the name.
+    RingStruct: TypeAlias = struct_pyuring
+
+__all__ = ["CHARS", "NULL", "CData", "ffi", "from_buffer", "lib", "new", "text"]
 
 #: A C value. What attributes and items it has depends on its C type.
 CData: TypeAlias = Any
-
-
-class RingStruct(Protocol):
-    """The fields of C's ``struct pyuring`` that Python reads."""
-
-    owner: int
-    ring: CData
-    limit: int
-    in_flight: int
-    batch_slots: CData
-    batch_res: CData
-    batch_flags: CData
-    buffers_key: int
-
 
 #: Prebuilt: naming a C type by a string costs a parse on every use.
 CHARS = ffi.typeof("char[]")

@@ -24,7 +24,7 @@ PACKAGE = os.path.dirname(pyuring.__file__)
 CALLS = {number for name, number in dis.opmap.items() if name.startswith("CALL")}
 
 
-class Interrupted(Exception):
+class Interrupted(Exception):  # noqa: N818  it is no error
     """What the simulated signal handler raises; nothing else does."""
 
 

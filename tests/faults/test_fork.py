@@ -134,9 +134,7 @@ def test_a_ring_made_in_the_child_works(ring: pyuring.Ring, data_file: int) -> N
     assert ring.nop().result() == 0
 
 
-def test_a_child_of_a_thread_that_owns_no_ring_may_not_use_it_either(
-    ring: pyuring.Ring, pipe: tuple[int, int]
-) -> None:
+def test_a_child_of_a_thread_that_owns_no_ring_may_not_use_it_either(ring: pyuring.Ring, pipe: tuple[int, int]) -> None:
     waiting = ring.read(pipe[0], 3)
     ring.submit()
 
@@ -258,7 +256,8 @@ def test_subprocesses_neither_inherit_nor_disturb_the_ring() -> None:
         op = ring.read(readable, 3)
         ring.submit()
         for options in ({}, {"preexec_fn": lambda: None}, {"start_new_session": True}):
-            done = subprocess.run(["ls", "-l", "/proc/self/fd"], close_fds=False, capture_output=True, check=True, **options)
+            options |= {"close_fds": False, "capture_output": True, "check": True}
+            done = subprocess.run(["ls", "-l", "/proc/self/fd"], **options)
             assert b"io_uring" not in done.stdout, done.stdout
         os.write(writable, b"abc")
         assert op.result() == b"abc"

@@ -152,8 +152,12 @@ def close_the_ring(step: Step, ring: pyuring.Ring, scenario: Callable[[], None])
 @pytest.mark.parametrize("entries", [4, 16384], ids=["small", "large"])
 def test_a_handler_may_close_the_ring(scenario: Callable[[Workload], None], entries: int, data_file: int) -> None:
     works: list[Workload] = []
+
+    def close() -> None:
+        works[-1].ring.close()
+
     # A large ring's memory is unmapped at once: touched afterwards, it is no memory.
-    for step in each_step(lambda: works[-1].ring.close(), at_least=30):
+    for step in each_step(close, at_least=30):
         with pyuring.Ring(entries) as ring:
             work = Workload(ring, data_file, idle=None)
             works.append(work)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import threading
 from collections.abc import Callable
@@ -94,12 +93,13 @@ def test_a_thread_that_reuses_the_identity_of_the_dead_owner_does_not_own_the_ri
         return threading.get_ident(), "allowed"
 
     owner, ring = in_a_thread(make)
+    rings = [ring]
+    del ring
     answers: dict[int, str] = {}
     while owner not in answers and len(answers) < 100:
-        answers.update([in_a_thread(lambda: use(ring))])
+        answers.update([in_a_thread(lambda: use(rings[0]))])
     with pytest.warns(ResourceWarning, match="unclosed"):
-        del ring
-        gc.collect()
+        rings.clear()
     assert "belongs to the thread that made it" in answers[owner]
 
 

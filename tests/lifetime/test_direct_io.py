@@ -82,6 +82,19 @@ ENDS = {
         del ring, ops
         gc.collect()
         """,
+    "closed again after Ctrl-C": """
+        def interrupt(number, frame):
+            raise KeyboardInterrupt
+        signal.signal(signal.SIGALRM, interrupt)
+        signal.setitimer(signal.ITIMER_REAL, 0.0005)
+        try:
+            ring.close()
+        except KeyboardInterrupt:
+            assert not ring.closed
+            ring.close()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        assert ring.closed and all(op.done for op in ops)
+        """,
     "given up by Ctrl-C and dropped": """
         def interrupt(number, frame):
             raise KeyboardInterrupt

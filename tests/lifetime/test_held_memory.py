@@ -32,7 +32,7 @@ OPERATIONS: dict[str, Start] = {
 }
 
 
-@pytest.fixture(params=OPERATIONS.values(), ids=OPERATIONS.keys())
+@pytest.fixture(params=list(OPERATIONS.values()), ids=list(OPERATIONS))
 def start(request: pytest.FixtureRequest) -> Start:
     operation: Start = request.param
     return operation
@@ -41,7 +41,7 @@ def start(request: pytest.FixtureRequest) -> Start:
 @pytest.fixture
 def stuck(sockets: tuple[socket.socket, socket.socket]) -> socket.socket:
     """A socket on which nothing can be read, and nothing written."""
-    ours, theirs = sockets
+    ours, _ = sockets
     ours.setblocking(False)
     with pytest.raises(BlockingIOError):
         while True:
@@ -52,7 +52,7 @@ def stuck(sockets: tuple[socket.socket, socket.socket]) -> socket.socket:
 
 def unblock(sockets: tuple[socket.socket, socket.socket]) -> None:
     """Send something, and make room for what is sent."""
-    ours, theirs = sockets
+    _, theirs = sockets
     theirs.send(b"abcdef")
     theirs.setblocking(False)
     with pytest.raises(BlockingIOError):
@@ -66,9 +66,12 @@ def test_a_bytearray_in_flight_refuses_to_grow(
 ) -> None:
     buffer = bytearray(b"0123456789")
     op = start(ring, stuck, buffer)
-    for change in (lambda: buffer.append(0), buffer.clear, lambda: buffer.extend(b"xyz")):
-        with pytest.raises(BufferError):
-            change()
+    with pytest.raises(BufferError):
+        buffer.append(0)
+    with pytest.raises(BufferError):
+        buffer.clear()
+    with pytest.raises(BufferError):
+        buffer.extend(b"xyz")
     ring.submit()
     with pytest.raises(BufferError):
         buffer.append(0)
@@ -254,7 +257,7 @@ DROPPED = {
         'os.write(writable, b"ab" * 100)',
         "assert op.result() == 200",
     ),
-    "open": ('ring.open("/etc/" + "host" + "name")', "pass", 'assert os.path.samefile(f"/proc/self/fd/{op.result()}", "/etc/hostname")'),
+    "open": ('ring.open("/etc/" + "host" + "name")', "pass", 'assert os.fstat(op.result()).st_ino == os.stat("/etc/hostname").st_ino'),
     "statx": ('ring.statx("/etc/" + "host" + "name")', "pass", 'assert op.result().st_ino == os.stat("/etc/hostname").st_ino'),
     "mkdir": ('ring.mkdir("".join([folder, "/made"]))', "pass", 'assert os.path.isdir(folder + "/made")'),
     "unlink": (
@@ -288,9 +291,7 @@ DROPPED = {
 
 @pytest.mark.parametrize("submitted", [True, False], ids=["submitted", "prepared"])
 @pytest.mark.parametrize("name", DROPPED)
-def test_dropped_arguments_survive_any_use_of_the_heap(
-    name: str, submitted: bool, tmp_path: Any
-) -> None:
+def test_dropped_arguments_survive_any_use_of_the_heap(name: str, submitted: bool, tmp_path: Any) -> None:
     prepare, then, check = DROPPED[name]
     (tmp_path / "there").touch()
     run_python(

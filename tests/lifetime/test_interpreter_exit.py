@@ -25,7 +25,9 @@ LEFT = {
     ),
     "more than fits": "ops = [ring.poll(readable) for _ in range(16)]; ring.submit()",
     "undelivered completions": "ops = [ring.nop() for _ in range(8)]; ops[0].result()",
-    "another ring's": "other = pyuring.Ring(8); ops = [ring.poll(other.fileno()), other.read(readable, 1)]; other.submit()",
+    "another ring's": (
+        "other = pyuring.Ring(8); ops = [ring.poll(other.fileno()), other.read(readable, 1)]; other.submit()"
+    ),
     "a cycle": "ops = [ring.read(readable, 100, user_data=[ring])]; ring.submit(); ring.me = ring; del ring",
 }
 

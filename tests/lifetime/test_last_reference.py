@@ -101,8 +101,8 @@ def test_a_ring_whose_owner_is_gone_is_closed_elsewhere_and_its_memory_kept(pipe
     thread.start()
     thread.join()
     alive = weakref.ref(buffers.pop())
+    rings.clear()
     with pytest.warns(ResourceWarning, match="unclosed"):
-        rings.clear()
         gc.collect()
     assert descriptors() == before
     buffer = alive()
@@ -126,7 +126,6 @@ def test_an_idle_ring_whose_owner_is_gone_leaves_nothing() -> None:
     thread.join()
     with pytest.warns(ResourceWarning, match="unclosed"):
         rings.clear()
-        gc.collect()
     assert descriptors() == before
     memory.append(0)
 
@@ -139,8 +138,8 @@ def test_a_ring_lost_in_another_thread_while_its_owner_lives_does_not_disturb_th
     del ring
 
     def lose() -> None:
+        cell.clear()
         with pytest.warns(ResourceWarning, match="unclosed"):
-            cell.clear()
             gc.collect()
 
     thread = threading.Thread(target=lose)
@@ -169,8 +168,8 @@ def test_losing_a_ring_inside_a_link_block_executes_nothing(data_file: int) -> N
     chain = ring.link()
     chain.__enter__()
     ring.write(data_file, b"overwritten", offset=0)
+    del ring, chain
     with pytest.warns(ResourceWarning, match="unclosed"):
-        del ring, chain
         gc.collect()
     assert os.pread(data_file, 10, 0) == before
 
@@ -184,8 +183,12 @@ GARBAGE = {
     "done": "ops = [ring.readinto(zero, view) for view in views]; ring.wait(len(ops))",
     "cancelled": "ops = [ring.readinto(readable, view) for view in views]; [op.cancel() for op in ops]",
     "registered": "ops = [ring.register_buffers(views)]",
-    "unregistered": "buffers = ring.register_buffers(views); ops = [ring.readinto(readable, buffers[0])]; buffers.unregister()",
-    "chained": "chain = ring.link(); chain.__enter__(); ops = [chain] + [ring.readinto(readable, view) for view in views]",
+    "unregistered": (
+        "buffers = ring.register_buffers(views); ops = [ring.readinto(readable, buffers[0])]; buffers.unregister()"
+    ),
+    "chained": (
+        "chain = ring.link(); chain.__enter__(); ops = [chain] + [ring.readinto(readable, view) for view in views]"
+    ),
     "refused": """
 ops = []
 for call in (
