@@ -7,7 +7,7 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pyuring._ffi import ffi, new
+from pyuring._ffi import ffi, lib, new
 
 if TYPE_CHECKING:
     from pyuring._ffi import CData
@@ -32,11 +32,10 @@ def family_of(sock: object) -> int | None:
         return int(family)
     if not isinstance(sock, int) or not 0 <= sock < 2**31:
         return None
-    borrowed = socket.socket(fileno=sock)
-    try:
-        return int(borrowed.family)
-    finally:
-        borrowed.detach()
+    answer = lib.pyuring_socket_family(sock)
+    if answer < 0:
+        raise OSError(-answer, os.strerror(-answer))
+    return answer
 
 
 def encode(address: Address, family: int | None = None) -> bytes:
@@ -71,6 +70,8 @@ def _encode_inet(address: tuple[Any, ...], family: int) -> bytes:
     found = socket.getaddrinfo(host or None, port, family, socket.SOCK_STREAM, 0, 0 if host else socket.AI_PASSIVE)
     found_family, _, _, _, resolved = found[0]
     if found_family == socket.AF_INET:
+        if rest:
+            raise TypeError(f"an address of the family AF_INET is (host, port), not {address!r}")
         return _FAMILY.pack(found_family) + _INET.pack(port, socket.inet_pton(found_family, str(resolved[0])))
     flow = rest[0] if rest else 0
     scope = rest[1] if len(rest) > 1 else resolved[3]  # type: ignore[misc]

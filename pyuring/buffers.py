@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from pyuring._ffi import CHARS, ffi, from_buffer, new
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pyuring._ffi import CData
 
 __all__ = ["export", "refusal", "release", "vectors"]
@@ -44,21 +46,19 @@ def export(buffer: object, *, writable: bool) -> CData:
         raise refusal(buffer, error, writable=writable) from None
 
 
-def vectors(buffers: Any, *, writable: bool) -> tuple[CData, list[CData]]:
+def vectors(buffers: Iterable[Any], *, writable: bool) -> tuple[CData, list[CData]]:
     """An array of iovecs over `buffers`, and the exports that keep them in place."""
     exports: list[CData] = []
     try:
         for buffer in buffers:
-            exports.append(export(buffer, writable=writable))
+            try:
+                exports.append(from_buffer(CHARS, buffer, writable))
+            except (TypeError, BufferError, ValueError) as error:
+                raise refusal(buffer, error, writable=writable) from None
+        return new("struct iovec[]", [(held, len(held)) for held in exports]), exports
     except BaseException:
-        for held in exports:
-            ffi.release(held)
+        release(exports)
         raise
-    array = new("struct iovec[]", len(exports))
-    for vector, held in zip(array, exports, strict=True):
-        vector.iov_base = held
-        vector.iov_len = len(held)
-    return array, exports
 
 
 def release(hold: Any) -> None:

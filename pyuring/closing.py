@@ -59,11 +59,19 @@ def drain(ring: Ring) -> bool:
         code = lib.pyuring_cancel_all(c, one_by_one)
         if code < 0 and code not in (-errno.EINTR, -errno.EBUSY, -errno.EAGAIN):
             return False
-        ring._enter(1, int(CANCEL_AGAIN_SECONDS * 1e9))
+        _reap_for(ring, CANCEL_AGAIN_SECONDS)
     # What an interrupted call left in C counts as reaped, but is not handed out.
     while ring._enter(0, -1) > 0:
         pass
     return not c.in_flight
+
+
+def _reap_for(ring: Ring, seconds: float) -> None:
+    """Reap until something is complete; the answer to a request to cancel is not."""
+    deadline = monotonic() + seconds
+    before = ring._c.in_flight
+    while ring._c.in_flight == before and (left := deadline - monotonic()) > 0:
+        ring._enter(1, int(left * 1e9))
 
 
 def finish(ring: Ring) -> None:
@@ -77,13 +85,13 @@ def finish(ring: Ring) -> None:
         _leak(ring)
     ring._free = -1
     lib.pyuring_exit(ring._c, stuck)
-    for op in ring._table:
-        if not isinstance(op, int) and op.res is None:
-            op.res = -errno.ECANCELED
     _let_go(ring, stuck=stuck)
 
 
 def _let_go(ring: Ring, *, stuck: bool) -> None:
+    for op in ring._table:
+        if not isinstance(op, int) and op.res is None:
+            op.res = -errno.ECANCELED
     if not stuck:
         if ring._buffers is not None:
             ring._buffers._let_go()
@@ -122,11 +130,11 @@ def at_exit() -> None:
     for reference in list(_open.values()):
         ring = reference()
         if ring is not None and lib.pyuring_is_mine(ring._c):
-            try:
-                warn_unclosed(ring)
-                ring.close()
-            except BaseException:
-                sys.excepthook(*sys.exc_info())
+            for step in (warn_unclosed, type(ring).close):
+                try:
+                    step(ring)
+                except BaseException:
+                    sys.excepthook(*sys.exc_info())
 
 
 atexit.register(at_exit)

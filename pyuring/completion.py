@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from pyuring.errors import operation_error
+from pyuring.timing import nanoseconds
 
 if TYPE_CHECKING:
     from pyuring.inflight import InFlight
@@ -72,6 +73,8 @@ class Completion(Generic[T_co]):
             RuntimeError: called in a thread that does not own the ring, in a forked
                 child, or inside a ``link()`` block, on an operation that is not done.
         """
+        if timeout is not None:
+            nanoseconds(timeout)  # refuses what is none
         if self.res is None:
             self._ring._finish(self, timeout)
         if self._slot >= 0:

@@ -32,7 +32,8 @@ class SetupFlags(IntFlag):
     """IORING_SETUP_*: how a ring works, for ``Ring(setup=...)`` and ``ring.setup``."""
 
     IOPOLL = lib.IORING_SETUP_IOPOLL
-    """Busy-poll the device; O_DIRECT files on storage that can be polled only."""
+    """Busy-poll the device; O_DIRECT files on storage that can be polled only. The ``timeout=``
+    of a wait does not end the polling."""
     SQPOLL = lib.IORING_SETUP_SQPOLL
     """A kernel thread submits; it takes a core while it is busy."""
     SQ_AFF = lib.IORING_SETUP_SQ_AFF

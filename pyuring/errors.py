@@ -70,7 +70,7 @@ def misuse(code: int, arguments: tuple[object, ...] = ()) -> Exception:
         )
     if code == lib.PYURING_CHAIN_TOO_LONG:
         return ValueError(
-            "more linked SQEs than the ring has entries (an operation with timeout= needs two): "
+            "more linked SQEs than the ring has entries (an operation with timeout= is two of them): "
             "make the chain shorter or the ring larger"
         )
     if code == lib.PYURING_IN_CHAIN:

@@ -14,8 +14,8 @@ ids are not: the C layer adds a counter, see `_native/ring.h`.
 from __future__ import annotations
 
 import errno
-import math
 import os
+import weakref
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,6 +24,7 @@ from pyuring.buffers import release
 from pyuring.constants import SqeFlags
 from pyuring.errors import misuse
 from pyuring.probe import OPCODES, SINCE, read_probe
+from pyuring.timing import nanoseconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from pyuring._ffi import CData, RingStruct
     from pyuring.completion import Completion
 
-__all__ = ["InFlight", "nanoseconds"]
+__all__ = ["InFlight"]
 
 C = TypeVar("C", bound="Completion[Any]")
 
@@ -42,20 +43,10 @@ _unpack = ffi.unpack
 _HAS_FLAGS = lib.PYURING_BATCH_HAS_FLAGS
 _TIMED_OUT = lib.PYURING_TIMED_OUT
 _NO_SLOT = -1
-_LONGEST_WAIT = 2**63 / 1e9
 
 #: The modifiers that are safe on a single operation. Links are made with link(), so that
 #: no chain is ever split; the others would keep the handle from ever being done.
 _ALLOWED_FLAGS = int(SqeFlags.IO_DRAIN | SqeFlags.ASYNC)
-
-
-def nanoseconds(seconds: float) -> int:
-    """`seconds` for the C layer, checked."""
-    if math.isnan(seconds) or seconds < 0:
-        raise ValueError(f"timeout must be 0 or more seconds, or None, not {seconds!r}")
-    if seconds >= _LONGEST_WAIT:
-        raise ValueError(f"timeout is too long: {seconds!r} seconds; None waits for ever")
-    return int(seconds * 1_000_000_000)
 
 
 class InFlight:
@@ -65,8 +56,9 @@ class InFlight:
         self._c: RingStruct = new("struct pyuring *")
         self._table: list[Any] = []
         self._free = _NO_SLOT
-        #: By slot, what the kernel reads or writes: buffer exports, paths, iovecs. Kept
-        #: apart from the handles, because these outlive the ring if need be: see `closing`.
+        #: By slot, what the kernel reads or writes: buffer exports, paths, iovecs; and file
+        #: objects, whose descriptor it looks up at submission. Kept apart from the handles,
+        #: because these outlive the ring if need be: see `closing`.
         self._holds: list[object] = []
         #: These, registered buffers, and C's structure: all that the kernel may touch.
         self._kept: list[object] = []
@@ -80,8 +72,8 @@ class InFlight:
         self._taken_over = 0
         #: The opcodes that the kernel has, once somebody asked.
         self._opcodes: frozenset[int] | None = None
-        #: The id() of the open link() block, which must not live longer for being open.
-        self._chain: int | None = None
+        #: The open link() block, which must not live longer for being open.
+        self._chain: weakref.ref[Any] | None = None
         self._pid = os.getpid()
 
     def _make_table(self) -> None:
@@ -109,7 +101,7 @@ class InFlight:
     def _first_kernel_with(self, operation: str) -> str | None:
         """The first kernel that has `operation`, if the running one has not."""
         if self._opcodes is None and not lib.pyuring_is_mine(self._c):
-            return None  # closed, or another thread's: nobody to ask
+            return None  # closed, forked, or another thread's: nobody to ask
         return None if OPCODES[operation] in self._supported() else SINCE[operation]
 
     # -- preparing ---------------------------------------------------------------
@@ -209,7 +201,10 @@ class InFlight:
         # The traceback keeps the frames, and with them the export: let go of it.
         release(hold)
         if isinstance(error, OverflowError):
-            error.add_note("offsets go up to 2**63-1, lengths and descriptors up to 2**31-1")
+            error.add_note(
+                "an argument does not fit its field of the SQE: "
+                "offsets go up to 2**63-1, lengths and descriptors up to 2**31-1"
+            )
 
     # -- reaping -----------------------------------------------------------------
 
@@ -266,23 +261,23 @@ class InFlight:
 
         `taker` is the handle that result() waits for: it is not queued.
         """
-        batch = self._batch
-        if batch is None:
-            return
         table = self._table
         holds = self._holds
-        for slot, res in batch:
-            op = table[slot]
-            table[slot] = self._free
-            self._free = slot
-            op.res = res
-            # May run a destructor, hence after all else but the queueing.
-            holds[slot] = None
-            if op is taker:  # not queued, so not to be taken from the queue
-                op._slot = _NO_SLOT
-            else:
-                self._ready.append(op)
-        self._batch = None
+        while (batch := self._batch) is not None:
+            for slot, res in batch:
+                op = table[slot]
+                table[slot] = self._free
+                self._free = slot
+                op.res = res
+                # May run a destructor, hence after all else but the queueing.
+                holds[slot] = None
+                if op is taker:  # not queued, so not to be taken from the queue
+                    op._slot = _NO_SLOT
+                else:
+                    self._ready.append(op)
+            # Unless a signal handler that used the ring has left another one.
+            if self._batch is batch:
+                self._batch = None
 
     def _discard(self, take_back: Callable[..., int]) -> None:
         """Hand out as cancelled what `take_back`, a function of C, takes back unsubmitted."""
@@ -291,9 +286,21 @@ class InFlight:
                 self._hand_out()
             number = self._taken_over
             count = take_back(self._c, number)
+            if count == lib.PYURING_NOT_YOURS and self._c.owner:
+                raise self._not_yours()
             if count <= 0:
                 return
             self._take_over(count, number)
+
+    def _check_no_chain(self) -> None:
+        """Refuse what makes no sense inside a link() block."""
+        if self._chain is None:
+            return
+        if self._chain() is not None:
+            raise misuse(lib.PYURING_IN_CHAIN)
+        # It was dropped where nobody could give it up: in another thread.
+        self._discard(lib.pyuring_chain_discard)
+        self._chain = None
 
     def _take(self, op: Completion[Any]) -> None:
         """result() was called on a finished `op`: do not deliver it any more.
@@ -319,8 +326,7 @@ class InFlight:
 
     def _finish(self, op: Completion[Any], timeout: float | None) -> None:
         """Wait until `op` is done."""
-        if self._chain is not None:
-            raise misuse(lib.PYURING_IN_CHAIN)
+        self._check_no_chain()
         if timeout is None:
             while op.res is None:
                 self._enter(1, -1, op)

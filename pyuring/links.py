@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING
 
 from pyuring._ffi import lib
-from pyuring.errors import misuse
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -22,7 +22,7 @@ class Link:
     chain is never split, and one that is given up never reached the kernel.
     """
 
-    __slots__ = ("_hard", "_ring")
+    __slots__ = ("__weakref__", "_hard", "_ring")
 
     _ring: InFlight
     _hard: bool
@@ -35,9 +35,8 @@ class Link:
         ring = self._ring
         if not lib.pyuring_is_mine(ring._c):
             raise ring._not_yours()
-        if ring._chain is not None:
-            raise misuse(lib.PYURING_IN_CHAIN)
-        ring._chain = id(self)
+        ring._check_no_chain()
+        ring._chain = weakref.ref(self)
         try:
             code = lib.pyuring_chain_begin(ring._c)
             if code < 0:
@@ -55,7 +54,7 @@ class Link:
         traceback: TracebackType | None,
     ) -> None:
         ring = self._ring
-        if ring._chain != id(self):
+        if not self._is_open():
             return
         if kind is not None:
             self._give_up()
@@ -72,12 +71,14 @@ class Link:
     def _give_up(self) -> None:
         """Complete the operations of the chain, none of them submitted, with ECANCELED."""
         self._ring._discard(lib.pyuring_chain_discard)
-        if self._ring._chain == id(self):
-            self._ring._chain = None
+        self._ring._chain = None
+
+    def _is_open(self) -> bool:
+        return self._ring._chain is not None and self._ring._chain() is self
 
     def __del__(self) -> None:
-        # A signal handler may raise just when __exit__ is entered: the block is left,
-        # the chain is not.
+        # A signal handler may raise just when __exit__ is entered: the block is left, the
+        # chain is not.
         ring = getattr(self, "_ring", None)
-        if ring is not None and ring._chain == id(self):
+        if ring is not None and self._is_open() and lib.pyuring_is_mine(ring._c):
             self._give_up()

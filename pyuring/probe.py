@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from typing import TYPE_CHECKING
 
@@ -34,8 +33,8 @@ def read_probe(c: CData) -> frozenset[int] | int:
     """The opcodes that the kernel behind the ring `c` has, or the C layer's refusal."""
     table = new("uint8_t[]", lib.PYURING_PROBE_OPCODES)
     code: int = lib.pyuring_probe(c, table)
-    if code == -errno.EINVAL:  # kernels before 5.6 cannot tell
-        return frozenset(OPCODES[name] for name, since in SINCE.items() if not is_older(since))
-    if code < 0:
+    if code == lib.PYURING_NOT_YOURS:
         return code
+    if code < 0:  # kernels before 5.6 cannot tell, and a sandbox may forbid to ask
+        return frozenset(OPCODES[name] for name, since in SINCE.items() if not is_older(since))
     return frozenset(number for number, there in enumerate(ffi.unpack(table, len(table))) if there)

@@ -113,13 +113,15 @@ class RegisteredBuffers(Sequence[RegisteredBuffer]):
     def __getitem__(self, index: int | slice) -> RegisteredBuffer | list[RegisteredBuffer]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
+        if self._ring._buffers is not self:
+            raise ValueError("the buffers were unregistered")
         made = self._made.get(index)
         if made is None:
             if not -len(self) <= index < len(self):
                 raise IndexError(f"no registered buffer {index}: there are {len(self)}")
             index %= len(self)
             memory, offset, length, number = self._pieces[index]
-            if memory.pin is None:
+            if memory.pin is None:  # interrupted while it was unregistered
                 raise ValueError("the buffers were unregistered")
             address = int(ffi.cast("uintptr_t", memory.pin.export)) + offset
             made = self._made.setdefault(index, RegisteredBuffer(memory, offset, length, address, number, self._table))
@@ -178,9 +180,11 @@ class BufferRegistration(InFlight):
 
         See `io_uring_register_buffers(3)`, kernel 5.1.
         """
+        if not lib.pyuring_is_mine(self._c):
+            raise self._not_yours()
         if self._buffers is not None:
             raise RuntimeError("this ring has registered buffers: unregister() them first")
-        if (buffers is None) == (count is None or size is None):
+        if (count is None, size is None) != ((True, True) if buffers is not None else (False, False)):
             raise TypeError("register_buffers() takes a list of buffers, or count= and size=")
         memories: list[_Memory] = []
         try:

@@ -160,6 +160,8 @@ class FileRegistration(InFlight):
 
         See `io_uring_register_files(3)`, kernel 5.1.
         """
+        if not lib.pyuring_is_mine(self._c):
+            raise self._not_yours()
         if self._files is not None:
             raise RuntimeError("this ring has registered files: unregister() them first")
         if (files is None) == (sparse is None):

@@ -10,13 +10,12 @@ from pyuring import closing
 from pyuring._ffi import lib
 from pyuring.constants import Features, SetupFlags
 from pyuring.creation import make_ring
-from pyuring.errors import misuse
-from pyuring.inflight import nanoseconds
 from pyuring.links import Link
 from pyuring.operations import Operations
 from pyuring.probe import OPCODES
 from pyuring.registered_buffers import BufferRegistration
 from pyuring.registered_files import FileRegistration
+from pyuring.timing import nanoseconds
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -82,6 +81,7 @@ class Ring(Operations, BufferRegistration, FileRegistration):
         Raises:
             RuntimeError: closed, another thread's ring, or inside a ``link()`` block.
         """
+        self._check_no_chain()
         while (count := lib.pyuring_submit(self._c)) < 0:
             self._refused(count)
         return count
@@ -99,8 +99,7 @@ class Ring(Operations, BufferRegistration, FileRegistration):
                 thread's ring, or inside a ``link()`` block.
             ValueError: `n` or `timeout` is negative.
         """
-        if self._chain is not None:
-            raise misuse(lib.PYURING_IN_CHAIN)
+        self._check_no_chain()
         if self._taken:
             self._forget_taken()
         if timeout is None:
@@ -120,8 +119,8 @@ class Ring(Operations, BufferRegistration, FileRegistration):
             raise ValueError(f"n must be 0 or more, not {n}")
         if self._batch is not None:
             self._hand_out()
-        missing = n - len(self._ready)
-        self._enter(missing if missing > 0 else 0, -1)
+        n = min(n, len(self._ready) + len(self._table))
+        self._enter(max(n - len(self._ready), 0), -1)
         while len(self._ready) < n and self._c.in_flight:
             self._enter(n - len(self._ready), -1)
         if n > 0 and not self._ready:
@@ -133,10 +132,10 @@ class Ring(Operations, BufferRegistration, FileRegistration):
         deadline = monotonic() + nanoseconds(timeout) / 1e9
         if self._batch is not None:
             self._hand_out()
+        n = min(n, len(self._ready) + len(self._table))
         while True:
             left = deadline - monotonic()
-            missing = n - len(self._ready)
-            self._enter(missing if missing > 0 else 0, nanoseconds(left) if left > 0 else 0)
+            self._enter(max(n - len(self._ready), 0), nanoseconds(left) if left > 0 else 0)
             if len(self._ready) >= n or not self._c.in_flight or left <= 0:
                 return
 
@@ -244,8 +243,8 @@ class Ring(Operations, BufferRegistration, FileRegistration):
 
         ``submitted`` SQEs, ``completed`` operations, ``in_flight``, ``enters`` (calls of
         `io_uring_enter(2)`), ``sq_full`` (early submissions because the SQ was full),
-        ``overflows`` (times the kernel had to hold CQEs back), ``unexpected`` (CQEs of no
-        operation of this ring).
+        ``overflows`` (times the ring was entered because the kernel held CQEs back),
+        ``unexpected`` (CQEs of no operation of this ring).
         """
         c = self._c
         return {
@@ -309,9 +308,11 @@ class Ring(Operations, BufferRegistration, FileRegistration):
             closing.forget(self)
             return
         try:
-            closing.warn_unclosed(self)
-            if lib.pyuring_is_mine(self._c):
-                self.close()
+            try:
+                closing.warn_unclosed(self)
+            finally:
+                if lib.pyuring_is_mine(self._c):
+                    self.close()
         finally:
             # In another thread, or when a signal handler raised: without touching it.
             if self._table:

@@ -13,6 +13,12 @@ __all__ = ["StatxResult"]
 _TIMES = ("atime", "mtime", "ctime", "btime")
 
 
+def _seconds(ns: int) -> float:
+    # As os.stat computes it, so that the two are equal to the last bit.
+    whole, rest = divmod(ns, 1_000_000_000)
+    return whole + 1e-9 * rest
+
+
 class StatxResult:
     """What `statx(2)` tells of a file: the attributes of ``os.stat_result``, and more.
 
@@ -72,22 +78,22 @@ class StatxResult:
     @property
     def st_atime(self) -> float:
         """Time of last access, in seconds."""
-        return self.st_atime_ns / 1e9
+        return _seconds(self.st_atime_ns)
 
     @property
     def st_mtime(self) -> float:
         """Time of last modification, in seconds."""
-        return self.st_mtime_ns / 1e9
+        return _seconds(self.st_mtime_ns)
 
     @property
     def st_ctime(self) -> float:
         """Time of last change of the inode, in seconds."""
-        return self.st_ctime_ns / 1e9
+        return _seconds(self.st_ctime_ns)
 
     @property
     def st_birthtime(self) -> float:
         """Time of creation, in seconds; 0 where the file system does not keep it."""
-        return self.st_birthtime_ns / 1e9
+        return _seconds(self.st_birthtime_ns)
 
     def __repr__(self) -> str:
         return f"<StatxResult mode={oct(self.st_mode)} size={self.st_size} ino={self.st_ino}>"

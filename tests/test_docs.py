@@ -91,7 +91,7 @@ def test_the_files_that_a_page_names_are_there(page: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", sorted({name for page in PAGES for name in re.findall(r"\.ci/\w+", (ROOT / page).read_text())})
+    "command", sorted({name for page in PAGES for name in re.findall(r"\.ci/\w+\b(?!\.)", (ROOT / page).read_text())})
 )
 def test_the_commands_of_the_pages_are_there_and_can_be_run(command: str) -> None:
     assert os.access(ROOT / command, os.X_OK)

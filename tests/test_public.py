@@ -264,7 +264,7 @@ def test_there_is_no_import_cycle(name: str) -> None:
 
 LAYERS = [
     {"_ffi"},
-    {"constants", "errors", "probe", "stat", "buffers", "addresses"},
+    {"constants", "errors", "probe", "stat", "buffers", "addresses", "timing"},
     {"completion", "diagnosis", "inflight", "creation"},
     {
         "registered_buffers", "registered_files", "links", "closing", "operations", "operations.control",

@@ -110,6 +110,7 @@ int pyuring_update_files(struct pyuring *u, uint32_t index, const int *descripto
 int pyuring_unregister_files(struct pyuring *u);
 int64_t pyuring_register_buffers(struct pyuring *u, const struct iovec *vectors, uint32_t count);
 int pyuring_unregister_buffers(struct pyuring *u);
+int pyuring_socket_family(int fd);
 int pyuring_probe(struct pyuring *u, uint8_t supported[256]);
 
 int64_t pyuring_bench_nop(uint32_t setup_flags, uint32_t batch, uint32_t rounds);

@@ -40,6 +40,7 @@ static inline void pyuring_emit(struct pyuring *u, unsigned slot, int32_t res, u
 	u->slots[slot].id = 0;
 	u->in_flight--;
 	u->completed++;
+	u->cancels_missed |= u->cancels_wait;
 }
 
 /* One CQE of an operation with a time limit. The operation's own and the timeout's
@@ -58,7 +59,7 @@ static void pyuring_reap_part(struct pyuring *u, unsigned slot, bool is_timeout,
 	}
 	if (--entry->parts) {
 		if (is_timeout && cqe->res == -ENOENT)
-			entry->cancel_again = u->cancels_missed = true;
+			pyuring_cancel_again(u, entry);
 		return;
 	}
 	bool cut = entry->timed_out && (entry->res == -ECANCELED || entry->res == -EINTR);
@@ -68,10 +69,8 @@ static void pyuring_reap_part(struct pyuring *u, unsigned slot, bool is_timeout,
 /* The answer to a request to cancel: of interest only if it missed what is in flight. */
 static void pyuring_reap_cancel(struct pyuring *u, struct pyuring_slot *entry, uint64_t id, int32_t res)
 {
-	if (id == 0 || entry->id != id || res != -ENOENT || entry->cancels_left == 0)
-		return;
-	entry->cancels_left--;
-	entry->cancel_again = u->cancels_missed = true;
+	if (id != 0 && entry->id == id && res == -ENOENT)
+		pyuring_cancel_again(u, entry);
 }
 
 static inline void pyuring_reap_one(struct pyuring *u, const struct io_uring_cqe *cqe)
@@ -155,6 +154,9 @@ static int64_t pyuring_enter(struct pyuring *u, uint32_t want, int64_t timeout_n
 		pyuring_cancel_missed(u);
 	pending = pyuring_publish(u);
 	ready = io_uring_cq_ready(&u->ring);
+	/* CQEs of link timeouts and cancels count too, and may be something to act on. */
+	if (want > 1 && (u->expected > u->in_flight || u->cancels_wait))
+		want = 1;
 	if (want > u->expected)
 		want = u->expected;
 	flags = pyuring_wakeup_flag(u);
@@ -162,6 +164,9 @@ static int64_t pyuring_enter(struct pyuring *u, uint32_t want, int64_t timeout_n
 		pending = 0;
 	if (pending || ready < want || flags || pyuring_holds_back(u))
 		error = pyuring_call(u, pending, want, flags | IORING_ENTER_GETEVENTS, timeout_ns);
+	/* Without SUBMIT_ALL the kernel stops after an SQE it refuses: go on. */
+	while (error > 0 && !pyuring_is_sqpoll(u) && (pending = pyuring_publish(u)) != 0)
+		error = pyuring_call(u, pending, 0, IORING_ENTER_GETEVENTS, -1);
 	pyuring_reap_all(u);
 	if (u->batch_size == 0 && error < 0)
 		return error;
@@ -239,7 +244,7 @@ static int pyuring_cancel_all(struct pyuring *u, bool one_by_one)
 
 	if (!pyuring_is_mine(u))
 		return PYURING_NOT_YOURS;
-	if (pyuring_cancel_now(u, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL) != -EINVAL)
+	if (pyuring_is_answer(pyuring_cancel_now(u, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL)))
 		return 0;
 	for (slot = 0; one_by_one && slot < u->limit; slot++)
 		if (u->slots[slot].id && (error = pyuring_cancel_slot(u, slot)) < 0)

@@ -116,13 +116,13 @@ static int pyuring_arm(struct pyuring *u, uint32_t slot, int64_t timeout_ns)
  * around the call that prepares it, only this knows. */
 static int pyuring_is_queued(const struct pyuring *u, uint32_t slot)
 {
-	return u->owner != 0 && slot < u->limit && u->slots[slot].id != 0;
+	return pyuring_is_mine(u) && slot < u->limit && u->slots[slot].id != 0;
 }
 
 /* The user_data of what occupies `slot`; 0, which nothing has, where it is free. */
 static uint64_t pyuring_id_of(const struct pyuring *u, uint32_t slot)
 {
-	return slot < u->limit ? u->slots[slot].id : 0;
+	return pyuring_is_mine(u) && slot < u->limit ? u->slots[slot].id : 0;
 }
 
 static int pyuring_add_cancel(struct pyuring *u, uint64_t id, unsigned flags)
@@ -138,10 +138,37 @@ static int pyuring_add_cancel(struct pyuring *u, uint64_t id, unsigned flags)
 	return 0;
 }
 
-/* A request to cancel can miss an operation that is between two of the kernel's queues
- * (on 6.18 a socket's operation goes to and fro between poll and task work 128 times
- * before a worker gets it). Entering the kernel moves it on; then it is asked again, a
- * few times, because one that waits for its turn in a chain is not found at all. */
+/* Cancel by a system call of its own, from 6.0 on: a request in the SQ would wait behind
+ * an operation with IO_DRAIN, which waits for what is to be cancelled. */
+static int pyuring_cancel_now(struct pyuring *u, uint64_t id, unsigned flags)
+{
+	struct io_uring_sync_cancel_reg request = { .addr = id, .fd = -1, .flags = flags };
+
+	return io_uring_register_sync_cancel(&u->ring, &request);
+}
+
+/* Whether that was an answer about the operation, and not a refusal of the call. */
+static bool pyuring_is_answer(int answer)
+{
+	return answer >= 0 || answer == -ENOENT || answer == -EALREADY || answer == -ETIME;
+}
+
+/* A request to cancel missed the operation. One that is between two of the kernel's queues
+ * will be found soon; one that waits for its turn in a chain, or behind a drained one,
+ * only when another operation is complete. */
+static void pyuring_cancel_again(struct pyuring *u, struct pyuring_slot *entry)
+{
+	entry->cancel_again = true;
+	if (entry->cancels_left == 0)
+		u->cancels_wait = true;
+	else {
+		entry->cancels_left--;
+		u->cancels_missed = true;
+	}
+}
+
+/* How often a ring is entered before requests are sent again: on 6.18 a socket's operation
+ * goes to and fro between poll and task work 128 times before a worker gets it. */
 #define PYURING_POLL_ROUNDS 256
 
 static void pyuring_cancel_missed(struct pyuring *u)
@@ -152,27 +179,26 @@ static void pyuring_cancel_missed(struct pyuring *u)
 		if (!(IO_URING_READ_ONCE(*u->ring.sq.kflags) & IORING_SQ_TASKRUN) ||
 		    pyuring_call(u, 0, 0, IORING_ENTER_GETEVENTS, -1) < 0)
 			break;
-	u->cancels_missed = false;
+	u->cancels_missed = u->cancels_wait = false;
 	for (slot = 0; slot < u->limit; slot++) {
 		struct pyuring_slot *entry = &u->slots[slot];
 
 		if (!entry->cancel_again || entry->id == 0)
 			continue;
 		entry->cancel_again = false;
+		if (u->has_drains) {
+			int answer = pyuring_cancel_now(u, entry->id, 0);
+
+			if (answer == -ENOENT)
+				pyuring_cancel_again(u, entry);
+			if (pyuring_is_answer(answer))
+				continue;
+		}
 		if (pyuring_add_cancel(u, entry->id, 0) < 0) {
 			entry->cancel_again = u->cancels_missed = true;
 			return;
 		}
 	}
-}
-
-/* Cancel by a system call of its own, from 6.0 on: a request in the SQ would wait behind
- * an operation with IO_DRAIN, which waits for what is to be cancelled. */
-static int pyuring_cancel_now(struct pyuring *u, uint64_t id, unsigned flags)
-{
-	struct io_uring_sync_cancel_reg request = { .addr = id, .fd = -1, .flags = flags };
-
-	return io_uring_register_sync_cancel(&u->ring, &request);
 }
 
 /* Ask the kernel to cancel what occupies `slot`, now. The request counts against
@@ -188,9 +214,14 @@ static int pyuring_cancel_slot(struct pyuring *u, uint32_t slot)
 		return PYURING_IN_CHAIN;
 	if (slot >= u->limit || u->slots[slot].id == 0)
 		return 0;
-	if (u->has_drains && (error = pyuring_submit(u)) >= 0 &&
-	    pyuring_cancel_now(u, u->slots[slot].id, 0) != -EINVAL)
-		return 0;
+	if (u->has_drains && (error = pyuring_submit(u)) >= 0) {
+		int answer = pyuring_cancel_now(u, u->slots[slot].id, 0);
+
+		if (answer == -ENOENT)
+			pyuring_cancel_again(u, &u->slots[slot]);
+		if (pyuring_is_answer(answer))
+			return 0;
+	}
 	error = pyuring_add_cancel(u, u->slots[slot].id, 0);
 	if (error == 0)
 		error = pyuring_submit(u);

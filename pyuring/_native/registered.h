@@ -64,6 +64,15 @@ static int pyuring_unregister_buffers(struct pyuring *u)
 	return error;
 }
 
+/* The address family of a socket, or -errno. */
+static int pyuring_socket_family(int fd)
+{
+	int family;
+	socklen_t size = sizeof(family);
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) < 0 ? -errno : family;
+}
+
 #define PYURING_PROBE_OPCODES 256
 
 /* One byte per opcode: 1 where the kernel has it. */

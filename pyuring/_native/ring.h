@@ -64,7 +64,7 @@ struct pyuring_slot {
 	uint8_t parts; /* CQEs still to come before it is complete */
 	bool timed_out;
 	bool cancel_again;    /* a request to cancel it missed it */
-	uint8_t cancels_left; /* how often to try again */
+	uint8_t cancels_left; /* how often to ask again at once */
 };
 
 struct pyuring {
@@ -75,7 +75,8 @@ struct pyuring {
 	struct pyuring_slot *slots;
 	struct __kernel_timespec *timeouts; /* by slot; SQPOLL reads them late */
 	uint64_t counter;
-	bool cancels_missed; /* some slot has cancel_again set */
+	bool cancels_missed; /* some slot has cancel_again set, and is worth asking again */
+	bool cancels_wait;   /* some has, and is so once another operation is complete */
 	bool has_drains;     /* an operation with IOSQE_IO_DRAIN was prepared, ever */
 	uint32_t slot_bits;
 	uint32_t limit;     /* CQ entries: in flight never exceeds them */
@@ -136,6 +137,7 @@ static void pyuring_free_arrays(struct pyuring *u)
 	u->slots = NULL;
 	u->timeouts = NULL;
 	u->stage = NULL;
+	u->limit = 0;
 }
 
 static int pyuring_allocate(struct pyuring *u)
@@ -314,9 +316,13 @@ static int pyuring_make_space(struct pyuring *u, unsigned need)
 	u->sq_full++;
 	pyuring_publish(u);
 	while (pyuring_is_sqpoll(u) && pyuring_space(u) < need) {
+		unsigned before = pyuring_space(u);
+
 		error = pyuring_call(u, 0, 0, IORING_ENTER_SQ_WAIT | pyuring_wakeup_flag(u), -1);
 		if (error < 0)
 			return error;
+		if (pyuring_space(u) <= before)
+			return -EINTR; /* a signal ends this wait too, and is not told */
 	}
 	while (pyuring_space(u) < need) {
 		error = pyuring_call(u, pyuring_publish(u), 0, 0, -1);

@@ -19,7 +19,8 @@ class Operations(TransferOperations, FileOperations, PathOperations, SocketOpera
     drain: the same as ``flags=SqeFlags.IO_DRAIN``: start after everything before it is
         complete, and before everything after it.
     timeout: seconds after which the operation is cancelled, and its ``result()`` raises
-        ``TimeoutError``. It takes a second SQE; see `io_uring_prep_link_timeout(3)`.
+        ``TimeoutError``. It takes a second SQE; see `io_uring_prep_link_timeout(3)`. The
+        time runs from the start of the operation, which an earlier ``drain=True`` puts off.
 
     Bad arguments raise before anything is queued.
     """

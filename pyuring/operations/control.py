@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from pyuring._ffi import lib, new
 from pyuring.completion import Completion, NoneCompletion, TimerCompletion
-from pyuring.inflight import InFlight, nanoseconds
+from pyuring.inflight import InFlight
 from pyuring.registered_files import descriptor
+from pyuring.timing import nanoseconds
 
 if TYPE_CHECKING:
     from pyuring._ffi import CData
@@ -45,7 +46,7 @@ class ControlOperations(InFlight):
         """
         op: Completion[int] = Completion()
         return self._start(
-            op, "poll", None, user_data, flags, drain, timeout,
+            op, "poll", file, user_data, flags, drain, timeout,
             lib.pyuring_prep_poll, descriptor(file), events,
         )  # fmt: skip
 

@@ -92,7 +92,7 @@ class FileOperations(InFlight):
         target = descriptor(file)
         array, exports = vectors(buffers, writable=writable)
         op: Completion[int] = Completion()
-        hold = (array, exports)
+        hold = (array, exports, file)
         if len(exports) > IOV_MAX:
             release(hold)
             raise ValueError(f"{operation} takes up to {IOV_MAX} buffers, not {len(exports)}")
@@ -117,7 +117,7 @@ class FileOperations(InFlight):
         See `io_uring_prep_fsync(3)`, kernel 5.1.
         """
         return self._start(
-            NoneCompletion(), "fsync", None, user_data, flags, drain, timeout,
+            NoneCompletion(), "fsync", file, user_data, flags, drain, timeout,
             lib.pyuring_prep_fsync, descriptor(file), 0,
         )  # fmt: skip
 
@@ -135,7 +135,7 @@ class FileOperations(InFlight):
         See `fsync`, and `io_uring_prep_fsync(3)`, kernel 5.1.
         """
         return self._start(
-            NoneCompletion(), "fdatasync", None, user_data, flags, drain, timeout,
+            NoneCompletion(), "fdatasync", file, user_data, flags, drain, timeout,
             lib.pyuring_prep_fsync, descriptor(file), lib.IORING_FSYNC_DATASYNC,
         )  # fmt: skip
 
@@ -164,7 +164,7 @@ class FileOperations(InFlight):
         if offset < 0 or length <= 0:
             raise ValueError(f"offset must be 0 or more and length 1 or more, not {offset} and {length}")
         return self._start(
-            NoneCompletion(), "fallocate", None, user_data, flags, drain, timeout,
+            NoneCompletion(), "fallocate", file, user_data, flags, drain, timeout,
             lib.pyuring_prep_fallocate, descriptor(file), mode, offset, length,
         )  # fmt: skip
 
@@ -185,7 +185,7 @@ class FileOperations(InFlight):
         if length < 0:
             raise ValueError(f"length must be 0 or more, not {length}")
         return self._start(
-            NoneCompletion(), "ftruncate", None, user_data, flags, drain, timeout,
+            NoneCompletion(), "ftruncate", file, user_data, flags, drain, timeout,
             lib.pyuring_prep_ftruncate, descriptor(file), length,
         )  # fmt: skip
 
@@ -205,6 +205,6 @@ class FileOperations(InFlight):
         See `io_uring_prep_close(3)`, kernel 5.6.
         """
         return self._start(
-            NoneCompletion(), "close_fd", None, user_data, flags, drain, timeout,
+            NoneCompletion(), "close_fd", fd, user_data, flags, drain, timeout,
             lib.pyuring_prep_close_fd, plain_descriptor(fd),
         )  # fmt: skip

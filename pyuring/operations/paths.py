@@ -25,12 +25,6 @@ STATX_MNT_ID = 0x1000
 STATX_DIOALIGN = 0x2000
 
 
-class OpenCompletion(PathCompletion[int]):
-    """An open: its result is the new descriptor."""
-
-    __slots__ = ()
-
-
 class StatxCompletion(PathCompletion[StatxResult]):
     """A statx: the kernel writes into `_statx`."""
 
@@ -86,7 +80,7 @@ class PathOperations(InFlight):
 
         See `io_uring_prep_openat(3)`, kernel 5.6.
         """
-        op = OpenCompletion()
+        op: PathCompletion[int] = PathCompletion()
         op._path = os.fspath(path)
         raw = encoded(path)
         return self._start(

@@ -94,7 +94,7 @@ class SocketOperations(InFlight):
         op = AcceptCompletion()
         peer = op._peer = AddressBuffer()
         return self._start(
-            op, "accept", peer, user_data, flags, drain, timeout,
+            op, "accept", (peer, sock), user_data, flags, drain, timeout,
             lib.pyuring_prep_accept, descriptor(sock), peer.pointer, peer.length, accept_flags | _socket.SOCK_CLOEXEC,
         )  # fmt: skip
 
@@ -119,7 +119,7 @@ class SocketOperations(InFlight):
         target = descriptor(sock)
         raw = encode(address, family_of(sock))
         return self._start(
-            NoneCompletion(), "connect", raw, user_data, flags, drain, timeout,
+            NoneCompletion(), "connect", (raw, sock), user_data, flags, drain, timeout,
             lib.pyuring_prep_connect, target, raw, len(raw),
         )  # fmt: skip
 
@@ -150,7 +150,7 @@ class SocketOperations(InFlight):
         hold, memory, length = self._memory(data, writable=False)
         op: Completion[int] = Completion()
         return self._start(
-            op, "send", hold, user_data, flags, drain, timeout,
+            op, "send", (hold, sock), user_data, flags, drain, timeout,
             lib.pyuring_prep_send, target, memory, length, msg_flags,
         )  # fmt: skip
 
@@ -184,7 +184,7 @@ class SocketOperations(InFlight):
         if not bufsize:
             return self._start(op, "recv", None, user_data, flags, drain, timeout, lib.pyuring_prep_nop)
         return self._start(
-            op, "recv", op._data, user_data, flags, drain, timeout,
+            op, "recv", (op._data, sock), user_data, flags, drain, timeout,
             lib.pyuring_prep_recv, target, op._data, bufsize, msg_flags,
         )  # fmt: skip
 
@@ -222,7 +222,7 @@ class SocketOperations(InFlight):
         if not length:
             return self._start(op, "recv_into", hold, user_data, flags, drain, timeout, lib.pyuring_prep_nop)
         return self._start(
-            op, "recv_into", hold, user_data, flags, drain, timeout,
+            op, "recv_into", (hold, sock), user_data, flags, drain, timeout,
             lib.pyuring_prep_recv, target, memory, nbytes or length, msg_flags,
         )  # fmt: skip
 
@@ -245,6 +245,6 @@ class SocketOperations(InFlight):
         See `io_uring_prep_shutdown(3)`, kernel 5.11.
         """
         return self._start(
-            NoneCompletion(), "shutdown", None, user_data, flags, drain, timeout,
+            NoneCompletion(), "shutdown", sock, user_data, flags, drain, timeout,
             lib.pyuring_prep_shutdown, descriptor(sock), how,
         )  # fmt: skip

@@ -83,8 +83,9 @@ class TransferOperations(InFlight):
         """
         if not 0 <= length <= lib.PYURING_MAX_LENGTH:
             raise ValueError(f"length must be between 0 and {lib.PYURING_MAX_LENGTH} bytes, not {length}")
+        keep = None
         if not isinstance(file, int):
-            file = descriptor(file)
+            keep, file = file, descriptor(file)
         # The kernel fills a bytes object that nobody else has seen: no copy if it fills
         # it whole. bytes(n) is a new object, unless n is 0.
         data = bytes(length)
@@ -102,7 +103,7 @@ class TransferOperations(InFlight):
             tag = slot = op._slot = self._free
             self._free = table[slot]
             table[slot] = op
-            self._holds[slot] = data
+            self._holds[slot] = data if keep is None else (data, keep)
             if flags or drain or timeout is not None:
                 tag = self._tag(slot, flags, drain, timeout)
             while (code := _read(self._c, tag, file, data, length, offset)) < 0:
@@ -137,8 +138,9 @@ class TransferOperations(InFlight):
 
         See `io_uring_prep_read(3)`, kernel 5.6; `io_uring_prep_read_fixed(3)`, kernel 5.1.
         """
+        keep = None
         if not isinstance(file, int):
-            file = descriptor(file)
+            keep, file = file, descriptor(file)
         fixed = buffer.__class__ is RegisteredBuffer
         try:
             hold = buffer._memory.pin if fixed else from_buffer(CHARS, buffer, True)
@@ -157,7 +159,7 @@ class TransferOperations(InFlight):
             tag = slot = op._slot = self._free
             self._free = table[slot]
             table[slot] = op
-            self._holds[slot] = hold
+            self._holds[slot] = hold if keep is None else (hold, keep)
             if flags or drain or timeout is not None:
                 tag = self._tag(slot, flags, drain, timeout)
             if fixed:
@@ -186,8 +188,8 @@ class TransferOperations(InFlight):
 
         Args:
             file: a descriptor, anything with ``fileno()``, or a registered file.
-            data: bytes-like and contiguous, or a registered buffer. It must not change
-                until the operation is done; a bytearray cannot be resized until then.
+            data: bytes-like and contiguous, or a registered buffer; not to be changed until
+                the operation is done.
             offset: as in `read`; ignored by files opened with O_APPEND.
 
         Returns:
@@ -195,12 +197,12 @@ class TransferOperations(InFlight):
 
         See `io_uring_prep_write(3)`, kernel 5.6; `io_uring_prep_write_fixed(3)`, kernel 5.1.
         """
+        keep = None
         if not isinstance(file, int):
-            file = descriptor(file)
+            keep, file = file, descriptor(file)
         fixed = data.__class__ is RegisteredBuffer
         try:
-            # CFFI passes the address of a bytes object's own memory, which never moves.
-            hold: Any = data
+            hold: Any = data  # CFFI passes the address of a bytes object's own memory
             if data.__class__ is not bytes:
                 hold = data._memory.pin if fixed else from_buffer(CHARS, data)
         except (TypeError, BufferError, ValueError) as error:
@@ -218,7 +220,7 @@ class TransferOperations(InFlight):
             tag = slot = op._slot = self._free
             self._free = table[slot]
             table[slot] = op
-            self._holds[slot] = hold
+            self._holds[slot] = hold if keep is None else (hold, keep)
             if flags or drain or timeout is not None:
                 tag = self._tag(slot, flags, drain, timeout)
             if fixed:

@@ -12,9 +12,9 @@ from types import FrameType
 IO_URING_ENTER = "426 "  # on every architecture
 
 
-def sleeps_in_the_ring(thread: int) -> bool:
+def sleeps_in_the_ring(thread: int, process: int | str = "self") -> bool:
     """Whether the thread with this kernel id is blocked in io_uring_enter."""
-    with open(f"/proc/self/task/{thread}/syscall") as file:
+    with open(f"/proc/{process}/task/{thread}/syscall") as file:
         return file.read().startswith(IO_URING_ENTER)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 import pyuring
 from pyuring import Completion, Ring
 
-from .signals import alarms, handled, signalled
+from .signals import alarms, handled, signalled, sleeps_in_the_ring
 
 BLOCKING: dict[str, Callable[[Ring, Completion[Any]], Any]] = {
     "wait": lambda ring, op: ring.wait(),
@@ -115,3 +116,20 @@ def test_a_signal_in_a_thread_that_waits_for_nothing_disturbs_no_other_ring(ring
             ring.nop()
             ring.timeout(0.00001)
             assert len(ring.wait(2)) == 2
+
+
+def test_a_process_that_is_stopped_and_continued_goes_on_waiting(ring: Ring, pipe: tuple[int, int]) -> None:
+    op = ring.read(pipe[0], 10)
+    parent, thread = os.getpid(), threading.get_native_id()
+    pid = os.fork()
+    if pid == 0:
+        while not sleeps_in_the_ring(thread, parent):
+            time.sleep(0.001)
+        for number in (signal.SIGSTOP, signal.SIGCONT):
+            os.kill(parent, number)
+            time.sleep(0.02)
+        os.write(pipe[1], b"abc")
+        os._exit(0)
+    assert ring.wait(1, timeout=30) == [op]
+    assert op.result() == b"abc"
+    os.waitpid(pid, 0)

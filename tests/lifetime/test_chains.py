@@ -65,7 +65,7 @@ def test_an_operation_and_its_time_limit_are_never_split(pipe: tuple[int, int]) 
 def test_a_chain_too_long_raises_and_nothing_of_it_is_executed(data_file: int) -> None:
     before = os.pread(data_file, 10, 0)
     with pyuring.Ring(4) as ring:
-        with pytest.raises(ValueError, match="more linked SQEs"):
+        with pytest.raises(ValueError, match="make the chain shorter"):
             chain_of_writes(ring, data_file, 5)
         assert [op.res for op in ring.wait(4)] == [-errno.ECANCELED] * 4
         assert ring.stats()["submitted"] == 0
@@ -75,7 +75,7 @@ def test_a_chain_too_long_raises_and_nothing_of_it_is_executed(data_file: int) -
 
 def test_a_time_limit_counts_as_a_second_entry_of_the_chain() -> None:
     with pyuring.Ring(4) as ring:
-        with pytest.raises(ValueError, match="needs two"), ring.link():
+        with pytest.raises(ValueError, match="timeout="), ring.link():
             ring.nop(timeout=1)
             ring.nop()
             ring.nop(timeout=1)

@@ -174,3 +174,21 @@ def test_close_reaps_what_the_kernel_held_back(pipe: tuple[int, int]) -> None:
         for op in ops:
             op.cancel()  # their own completions come on top: more than the CQ holds
     assert all(op.done for op in ops)
+
+
+def test_a_ring_whose_descriptor_somebody_else_closed_ends_and_keeps_its_memory(pipe: tuple[int, int]) -> None:
+    ring = pyuring.Ring(4)
+    buffer = bytearray(10)
+    ring.readinto(pipe[0], buffer)
+    ring.submit()
+    os.close(ring.fileno())
+    ring.nop()
+    with pytest.raises(OSError) as caught:
+        ring.submit()
+    assert caught.value.errno == errno.EBADF
+    before = time.monotonic()
+    ring.close()
+    assert time.monotonic() - before < 2
+    assert ring.closed
+    with pytest.raises(BufferError):
+        buffer.append(0)

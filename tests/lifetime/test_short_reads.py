@@ -86,7 +86,6 @@ def test_no_two_reads_share_their_bytes(ring: Ring, pipe: tuple[int, int]) -> No
             op.result()
         seen = b"".join(sorted(op.result() for op in ops))
         assert sorted(seen) == list(range(200, 200 + 4 * length))
-    assert bytes(0) == bytes()
     assert [bytes([number])[0] for number in range(256)] == list(range(256))
 
 

@@ -1,0 +1,88 @@
+"""Rule 1: arguments that nobody else refers to survive until the kernel has no use for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .processes import STRICT_MEMORY, run_python
+
+#: (prepared, with arguments that nobody else refers to; afterwards; checked)
+DROPPED = {
+    "read": ('ring.read(readable, 5)', 'os.write(writable, b"abcde")', 'assert op.result() == b"abcde"'),
+    "recv": ('ring.recv(ours, 5)', 'theirs.send(b"abcde")', 'assert op.result() == b"abcde"'),
+    "write": ('ring.write(writable, bytes(b"ab" * 50))', "pass", 'assert os.read(readable, 100) == b"ab" * 50'),
+    "send": ('ring.send(ours, bytearray(b"ab" * 50))', "pass", 'assert theirs.recv(100) == b"ab" * 50'),
+    "writev": (
+        'ring.writev(writable, [bytearray(b"ab" * 50) for _ in range(100)])',
+        "pass",
+        'assert os.read(readable, 10000) == b"ab" * 5000',
+    ),
+    "readv": (
+        "ring.readv(readable, [bytearray(2) for _ in range(100)])",
+        'os.write(writable, b"ab" * 100)',
+        "assert op.result() == 200",
+    ),
+    "open": ('ring.open("/etc/" + "host" + "name")', "pass", "assert os.fstat(op.result()).st_ino == hostname"),
+    "statx": ('ring.statx("/etc/" + "host" + "name")', "pass", "assert op.result().st_ino == hostname"),
+    "mkdir": ('ring.mkdir("".join([folder, "/made"]))', "pass", 'assert os.path.isdir(folder + "/made")'),
+    "unlink": (
+        'ring.unlink("".join([folder, "/there"]))',
+        "pass",
+        'assert op.result() is None and not os.path.exists(folder + "/there")',
+    ),
+    "rename": (
+        'ring.rename("".join([folder, "/there"]), "".join([folder, "/here"]))',
+        "pass",
+        'assert op.result() is None and os.path.exists(folder + "/here")',
+    ),
+    "connect": (
+        'ring.connect(client, ("127.0." + "0.1", listener.getsockname()[1]))',
+        "pass",
+        "assert op.result() is None and client.getpeername() == listener.getsockname()",
+    ),
+    "accept": (
+        "ring.accept(listener)",
+        "client.connect(listener.getsockname())",
+        "assert os.close(op.result()) is None and op.address == client.getsockname()",
+    ),
+    "timeout": ("ring.timeout(0.3)", "begun = time.monotonic()", "assert 0.1 < time.monotonic() - begun < 5"),
+    "its own timeout": (
+        "ring.read(readable, 5, timeout=0.3)",
+        "begun = time.monotonic()",
+        "assert 0.1 < time.monotonic() - begun < 5 and op.res < 0",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("submitted", [True, False], ids=["submitted", "prepared"])
+@pytest.mark.parametrize("name", DROPPED)
+def test_dropped_arguments_survive_any_use_of_the_heap(name: str, submitted: bool, tmp_path: Path) -> None:
+    prepare, then, check = DROPPED[name]
+    (tmp_path / "there").touch()
+    run_python(
+        f"""
+        import os, pyuring, socket, sys, time
+        from lifetime.memory import churn, is_untouched
+        folder = sys.argv[1]
+        readable, writable = os.pipe()
+        ours, theirs = socket.socketpair()
+        hostname = os.stat("/etc/hostname").st_ino
+        listener, client = socket.create_server(("127.0.0.1", 0)), socket.socket()
+        ring = pyuring.Ring(8)
+        {prepare}
+        if {submitted}:
+            ring.submit()
+        foreign = churn()
+        {then}
+        (op,) = ring.wait(1)
+        {check}
+        assert is_untouched(foreign)
+        ring.close()
+        for sock in (ours, theirs, listener, client):
+            sock.close()
+        """,
+        tmp_path,
+        env=STRICT_MEMORY,
+    )
