@@ -58,7 +58,8 @@ def target_lines(targets: Sequence[Target]) -> str:
     lines = ["", "speed targets, from this run:"]
     for target in targets:
         verdict = {True: "met", False: "NOT MET", None: "not measured"}[target.met]
-        lines.append(f"  {verdict:<13} {target.name}: {target.measured} (target: {target.goal})")
+        text = f"  {verdict:<13} {target.name}: {target.measured} (target: {target.goal})"
+        lines.append(textwrap.fill(text, _WIDTH, subsequent_indent=" " * 16, drop_whitespace=False))
         if target.remark:
             lines.append(f"{'':<16}{target.remark}")
     return "\n".join(lines)
