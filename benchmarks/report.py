@@ -59,7 +59,7 @@ def target_lines(targets: Sequence[Target]) -> str:
     for target in targets:
         verdict = {True: "met", False: "NOT MET", None: "not measured"}[target.met]
         text = f"  {verdict:<13} {target.name}: {target.measured} (target: {target.goal})"
-        lines.append(textwrap.fill(text, _WIDTH, subsequent_indent=" " * 16, drop_whitespace=False))
+        lines.append(textwrap.fill(text, _WIDTH, subsequent_indent=" " * 16))
         if target.remark:
             lines.append(f"{'':<16}{target.remark}")
     return "\n".join(lines)
