@@ -93,8 +93,7 @@ class InFlight:
         if self._opcodes is None:
             answer = read_probe(self._c)
             if isinstance(answer, int):
-                self._refused(answer)
-                return frozenset()
+                raise self._rejection(answer)
             self._opcodes = answer
         return self._opcodes
 
@@ -172,6 +171,10 @@ class InFlight:
             raise self._not_yours()
         elif code != -errno.EINTR:
             raise misuse(code, arguments)
+
+    def _rejection(self, code: int) -> Exception:
+        """The exception for a call about the ring itself that C or the kernel refused."""
+        return self._not_yours() if code == lib.PYURING_NOT_YOURS else misuse(code)
 
     def _not_yours(self) -> RuntimeError:
         if os.getpid() != self._pid:

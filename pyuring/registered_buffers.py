@@ -139,9 +139,10 @@ class RegisteredBuffers(Sequence[RegisteredBuffer]):
         ring = self._ring
         if ring._buffers is not self:
             return
-        code = lib.pyuring_unregister_buffers(ring._c)
+        while (code := lib.pyuring_unregister_buffers(ring._c)) == -errno.EINTR:
+            continue  # kernels that wait for operations in flight here
         if code < 0 and code != -errno.ENXIO:  # done already, and interrupted before the rest
-            ring._refused(code)
+            raise ring._rejection(code)
         self._let_go()
         ring._kept[2:] = []
         ring._buffers = None
@@ -214,7 +215,7 @@ class BufferRegistration(InFlight):
         if code == -errno.EFAULT:
             raise ValueError("memory that is mapped from a file, or read-only, cannot be registered")
         if code < 0:
-            self._refused(code)
+            raise self._rejection(code)
         return code
 
 

@@ -89,7 +89,7 @@ class RegisteredFiles(Sequence[RegisteredFile]):
             fcntl.fcntl(plain_descriptor(file), fcntl.F_GETFD)
         code = lib.pyuring_update_files(ring._c, index, [number], 1)
         if code < 0:
-            ring._refused(code)
+            raise ring._rejection(code)
         return self[index]
 
     def unregister(self) -> None:
@@ -100,9 +100,10 @@ class RegisteredFiles(Sequence[RegisteredFile]):
         ring = self._ring
         if ring._files is not self:
             return
-        code = lib.pyuring_unregister_files(ring._c)
+        while (code := lib.pyuring_unregister_files(ring._c)) == -errno.EINTR:
+            continue  # kernels that wait for operations in flight here
         if code < 0 and code != -errno.ENXIO:  # done already, and interrupted before the rest
-            ring._refused(code)
+            raise ring._rejection(code)
         ring._files = None
 
 
@@ -177,7 +178,7 @@ class FileRegistration(InFlight):
             if code == -errno.EMFILE:
                 raise OSError(errno.EMFILE, f"{count} registered files are more than RLIMIT_NOFILE allows (ulimit -n)")
             if code < 0:
-                self._refused(code)
+                raise self._rejection(code)
             self._files = RegisteredFiles(self, count, code)
         except BaseException:
             # Where a signal handler raised, the kernel may have them already.

@@ -65,9 +65,8 @@ class Ring(Operations, BufferRegistration, FileRegistration):
             closing.keep(self)
         except BaseException:
             # A signal handler may have raised after the ring was made.
-            self._table = []
-            if lib.pyuring_is_mine(self._c):
-                lib.pyuring_exit(self._c, False)
+            if not self.closed:
+                closing.finish(self)
             raise
 
     # -- submission and completion -------------------------------------------------
@@ -168,7 +167,8 @@ class Ring(Operations, BufferRegistration, FileRegistration):
 
         The operations are submitted together, never split. If the block raises, none
         of them is executed and their handles end with ``ECANCELED``. Inside it,
-        `submit`, `wait`, ``result()`` and another `link` raise ``RuntimeError``.
+        `submit`, `wait`, ``result()`` and another `link` raise ``RuntimeError``; what a
+        signal handler prepares meanwhile joins the chain.
 
         Args:
             hard: go on after an operation that failed (IOSQE_IO_HARDLINK). Otherwise a

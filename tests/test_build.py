@@ -185,6 +185,7 @@ def test_a_prefix(prefix: Path, builder: ModuleType, headers: str, libraries: st
     found = builder.find_liburing(builder.Compiler())
 
     assert found.version == (2, 9)
+    assert set(found.compile_flags[::2]) == {"-isystem"}, "warnings in others' headers are not ours"
     assert str(prefix / headers) in [str(Path(flag)) for flag in found.compile_flags]
     assert str(Path(found.link_flags[0])) == str(prefix / libraries / "liburing.a")
 
