@@ -117,6 +117,21 @@ def test_closing_in_the_child_closes_its_descriptor_and_nothing_else(how: str, p
         assert prepared.result() == 0
 
 
+def test_the_child_does_not_inherit_the_rings_memory(ring: pyuring.Ring) -> None:
+    """Else it could take the parent's SQEs, and would keep the ring alive."""
+
+    def mapped() -> bool:
+        with open("/proc/self/maps") as file:
+            return "io_uring" in file.read()
+
+    def check() -> None:
+        assert not mapped()
+
+    assert mapped()
+    in_a_child(check)
+    assert ring.nop().result() == 0
+
+
 def test_a_ring_made_in_the_child_works(ring: pyuring.Ring, data_file: int) -> None:
     expected = os.pread(data_file, 100, 0)
 

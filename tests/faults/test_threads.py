@@ -87,7 +87,8 @@ def test_a_thread_that_reuses_the_identity_of_the_dead_owner_does_not_own_the_ri
 
     def use(ring: pyuring.Ring) -> tuple[int, str]:
         try:
-            ring.nop()
+            with pyuring.Ring(4):  # now it has been told apart from other threads
+                ring.nop()
         except RuntimeError as error:
             return threading.get_ident(), str(error)
         return threading.get_ident(), "allowed"

@@ -43,6 +43,8 @@ class Workload:
         """Reap what is left, as the program that goes on would."""
         idle = 0 if self.background is None else 1
         with no_longer_than(5, f"(after {place})"):
+            for op in self.asked:
+                op.result()  # whether the first time was interrupted or not
             while self.ring.in_flight > idle or not all(op.done for op in self.prepared):
                 self.delivered.append(self.ring.wait(1))
             self.delivered.append(self.ring.completions())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 
 import pytest
 
@@ -60,6 +61,7 @@ def test_an_operation_and_its_time_limit_are_never_split(pipe: tuple[int, int]) 
             op = ring.read(pipe[0], 1, timeout=0.02)
             with pytest.raises(TimeoutError):
                 op.result(timeout=5)
+            assert op.done, "its time limit did not reach the kernel with it"
 
 
 def test_a_chain_too_long_raises_and_nothing_of_it_is_executed(data_file: int) -> None:
@@ -165,3 +167,17 @@ def test_an_empty_block_is_no_chain(ring: pyuring.Ring) -> None:
         only = ring.nop()
     after = ring.nop()
     assert (after.result(), only.result()) == (0, 0)
+
+
+def test_a_chain_that_is_dropped_in_another_thread_ends_there(ring: pyuring.Ring, data_file: int) -> None:
+    before = os.pread(data_file, 10, 0)
+    chain = [ring.link()]
+    chain[0].__enter__()
+    op = ring.write(data_file, b"overwritten", offset=0)
+    thread = threading.Thread(target=chain.clear)
+    thread.start()
+    thread.join()
+    assert ring.wait(1) == [op]
+    assert op.res == -errno.ECANCELED
+    assert ring.nop().result() == 0
+    assert os.pread(data_file, 10, 0) == before

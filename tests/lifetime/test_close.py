@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import select
 import socket
@@ -92,10 +93,15 @@ def test_what_was_done_before_close_has_its_result(data_file: int) -> None:
 def test_close_inside_a_link_block_ends_the_chain_unexecuted(data_file: int) -> None:
     before = os.pread(data_file, 10, 0)
     ring = pyuring.Ring(8)
+    buffer = bytearray(10)
+    begun = time.monotonic()
     with ring.link():
         op = ring.write(data_file, b"overwritten", offset=0)
+        ring.readinto(data_file, buffer, offset=0)
         ring.close()
+    assert time.monotonic() - begun < 2
     assert ring.closed
+    buffer.append(0)
     assert op.res == -errno.ECANCELED
     assert os.pread(data_file, 10, 0) == before
 
@@ -190,5 +196,28 @@ def test_a_ring_whose_descriptor_somebody_else_closed_ends_and_keeps_its_memory(
     ring.close()
     assert time.monotonic() - before < 2
     assert ring.closed
+    with pytest.raises(BufferError):
+        buffer.append(0)
+
+
+def test_close_gives_up_at_its_deadline_and_keeps_the_memory(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The count says that one more is in flight: one that never ends, and cannot be cancelled."""
+    monkeypatch.setattr("pyuring.closing.DRAIN_SECONDS", 0.2)
+    ring = pyuring.Ring(8)
+    buffer = bytearray(10)
+    holds = ring._holds
+    op = ring.readinto(pipe[0], bytearray(10))
+    holds[-1] = pyuring.ffi.from_buffer(buffer)  # of the one that never ends
+    ring._c.in_flight += 1
+    ring.submit()
+    begun = time.monotonic()
+    ring.close()
+    assert 0.1 < time.monotonic() - begun < 5
+    assert ring.closed
+    assert op.done
+    del ring, op, holds
+    gc.collect()
     with pytest.raises(BufferError):
         buffer.append(0)

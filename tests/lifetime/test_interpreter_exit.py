@@ -141,6 +141,54 @@ def test_a_warning_that_is_an_error_leaves_no_ring_unattended() -> None:
     assert err.count("unclosed <Ring") >= 3, err
 
 
+#: Who refers to a ring until the very end, when modules and what they hold are freed.
+REFERENCES = {
+    "the main module": "kept = ring",
+    "builtins": "import builtins; builtins.ring = ring",
+    "a module older than pyuring": "os.ring = ring",
+    "pyuring itself": "pyuring.kept = ring",
+    "a cycle": "ring.itself = ring",
+    "nobody": "pass",
+}
+
+
+@pytest.mark.parametrize("reference", REFERENCES.values(), ids=REFERENCES.keys())
+@pytest.mark.parametrize("owner", ["dead", "alive"])
+def test_what_is_in_flight_is_never_freed_while_the_interpreter_ends(reference: str, owner: str) -> None:
+    """The rings of other threads cannot be closed at the exit, only left alone."""
+    err = run_python(
+        f"""
+        import os, pyuring, threading, time
+
+        class Buffer(bytearray):
+            def __del__(self, write=os.write):
+                write(2, b"freed while in flight")
+
+        readable, writable = os.pipe()
+        started = threading.Event()
+
+        def work():
+            global ring
+            ring = pyuring.Ring(8)
+            ring.readinto(readable, Buffer(100))
+            ring.submit()
+            started.set()
+            while {owner!r} == "alive":
+                time.sleep(3600)
+
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        started.wait()
+        if {owner!r} == "dead":
+            thread.join()
+        {reference}
+        del ring
+        """,
+        warnings="ignore",
+    )
+    assert "freed" not in err, err
+
+
 @pytest.fixture(scope="module")
 def marked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     path = tmp_path_factory.mktemp("exit") / "data"
@@ -159,6 +207,8 @@ def test_the_disk_writes_into_nobody_elses_memory_after_the_exit_began(
         import atexit, gc, os, sys, threading, time
 
         def after_pyuring():
+            if rings[0].closed != ("{where}" == "main"):
+                os._exit(4)
             rings.clear()
             gc.collect()
             foreign = churn(5000)
