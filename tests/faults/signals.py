@@ -19,8 +19,11 @@ def sleeps_in_the_ring(thread: int, process: int | str = "self") -> bool:
 
 
 @contextmanager
-def when_it_sleeps(act: Callable[[], object]) -> Iterator[None]:
-    """Call `act`, in a thread, once this thread is blocked in the ring."""
+def when_it_sleeps(act: Callable[[], object], rescue: Callable[[], object]) -> Iterator[None]:
+    """Call `act`, in a thread, once this thread is blocked in the ring.
+
+    If that does not end the block soon, `rescue` is to: the test fails then, and does not hang.
+    """
     target = threading.get_native_id()
     given_up = threading.Event()
 
@@ -28,6 +31,8 @@ def when_it_sleeps(act: Callable[[], object]) -> Iterator[None]:
         while not given_up.is_set():
             if sleeps_in_the_ring(target):
                 act()
+                if not given_up.wait(10):
+                    rescue()
                 return
             time.sleep(0.001)
 
@@ -41,10 +46,10 @@ def when_it_sleeps(act: Callable[[], object]) -> Iterator[None]:
 
 
 @contextmanager
-def signalled(number: int = signal.SIGINT) -> Iterator[None]:
+def signalled(number: int, rescue: Callable[[], object]) -> Iterator[None]:
     """Send this thread a signal once it is blocked in the ring."""
     target = threading.get_ident()
-    with when_it_sleeps(lambda: signal.pthread_kill(target, number)):
+    with when_it_sleeps(lambda: signal.pthread_kill(target, number), rescue):
         yield
 
 

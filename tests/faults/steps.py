@@ -11,10 +11,8 @@ from __future__ import annotations
 import dis
 import gc
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -26,10 +24,6 @@ CALLS = {number for name, number in dis.opmap.items() if name.startswith("CALL")
 
 class Interrupted(Exception):  # noqa: N818  it is no error
     """What the simulated signal handler raises; nothing else does."""
-
-
-class Hang(BaseException):
-    """Something took so long that it would never have ended."""
 
 
 def interrupt() -> None:
@@ -121,19 +115,3 @@ def each_step(action: Callable[[], object], *, at_least: int) -> Iterator[Step]:
             break
         number += 1
     assert number >= at_least, f"only {number} steps: the tracing does not see pyuring's code"
-
-
-@contextmanager
-def no_longer_than(seconds: float, note: str = "") -> Iterator[None]:
-    """Raise `Hang` in the block when it has taken that long."""
-
-    def give_up(*_: object) -> None:
-        raise Hang(f"still not done after {seconds} s {note}")
-
-    before = signal.signal(signal.SIGALRM, give_up)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)

@@ -9,11 +9,12 @@ import traceback
 from collections.abc import Callable
 
 import pytest
+from lifetime.limits import no_longer_than
 from lifetime.processes import run_python
 
 import pyuring
 
-from .steps import each_step, no_longer_than
+from .steps import each_step
 from .uses import USES
 from .workload import Workload
 

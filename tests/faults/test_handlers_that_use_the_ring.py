@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from lifetime.limits import no_longer_than
 
 import pyuring
 
-from .steps import Step, each_step, no_longer_than
+from .steps import Step, each_step
 from .workload import Workload
 
 

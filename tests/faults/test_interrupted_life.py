@@ -7,10 +7,11 @@ import os
 import weakref
 
 import pytest
+from lifetime.limits import no_longer_than
 
 import pyuring
 
-from .steps import Interrupted, Step, each_step, interrupt, no_longer_than
+from .steps import Interrupted, Step, each_step, interrupt
 
 
 def descriptors() -> set[str]:

@@ -27,13 +27,16 @@ BLOCKING: dict[str, Callable[[Ring, Completion[Any]], Any]] = {
 blocking = pytest.mark.parametrize("block", BLOCKING.values(), ids=BLOCKING.keys())
 
 
+@pytest.mark.parametrize("submitted", [True, False], ids=["submitted", "prepared"])
 @blocking
 def test_ctrl_c_ends_the_wait_and_the_operation_goes_on(
-    block: Callable[[Ring, Completion[Any]], Any], ring: Ring, pipe: tuple[int, int]
+    block: Callable[[Ring, Completion[Any]], Any], submitted: bool, ring: Ring, pipe: tuple[int, int]
 ) -> None:
     op = ring.read(pipe[0], 10, user_data="mine")
+    if submitted:
+        ring.submit()  # the kernel tells of a signal only where it submitted nothing
     before = time.monotonic()
-    with signalled(signal.SIGINT), pytest.raises(KeyboardInterrupt):
+    with signalled(signal.SIGINT, lambda: os.write(pipe[1], b"rescue")), pytest.raises(KeyboardInterrupt):
         block(ring, op)
     assert time.monotonic() - before < 5
     assert not op.done
@@ -49,7 +52,10 @@ def test_a_handler_runs_during_the_wait_and_the_wait_goes_on(
     block: Callable[[Ring, Completion[Any]], Any], ring: Ring, pipe: tuple[int, int]
 ) -> None:
     op = ring.read(pipe[0], 10)
-    with handled(signal.SIGALRM, lambda *_: os.write(pipe[1], b"abc")), signalled(signal.SIGALRM):
+    with (
+        handled(signal.SIGALRM, lambda *_: os.write(pipe[1], b"abc")),
+        signalled(signal.SIGALRM, lambda: os.write(pipe[1], b"rescue")),
+    ):
         block(ring, op)
     assert op.result() == b"abc"
 
@@ -57,7 +63,7 @@ def test_a_handler_runs_during_the_wait_and_the_wait_goes_on(
 def test_ctrl_c_ends_a_preparation_that_waits_for_room(pipe: tuple[int, int]) -> None:
     with pyuring.Ring(2, cq_entries=4) as ring:
         ops = [ring.read(pipe[0], 1, user_data=number) for number in range(4)]
-        with signalled(signal.SIGINT), pytest.raises(KeyboardInterrupt):
+        with signalled(signal.SIGINT, lambda: os.write(pipe[1], b"rescue")), pytest.raises(KeyboardInterrupt):
             ring.nop(user_data="too many")
         assert ring.in_flight == 4
         os.write(pipe[1], b"abcd")
@@ -69,7 +75,10 @@ def test_a_handler_runs_while_a_preparation_waits_for_room(pipe: tuple[int, int]
     with pyuring.Ring(2, cq_entries=4) as ring:
         for number in range(4):
             ring.read(pipe[0], 1, user_data=number)
-        with handled(signal.SIGALRM, lambda *_: os.write(pipe[1], b"a")), signalled(signal.SIGALRM):
+        with (
+            handled(signal.SIGALRM, lambda *_: os.write(pipe[1], b"a")),
+            signalled(signal.SIGALRM, lambda: os.write(pipe[1], b"rescue")),
+        ):
             ring.nop(user_data="one more")
         assert ring.in_flight == 4
         done = ring.wait(2)
@@ -80,7 +89,10 @@ def test_a_handler_runs_while_a_preparation_waits_for_room(pipe: tuple[int, int]
 @pytest.mark.parametrize("interval", [0.05, 0.001])
 def test_handlers_neither_prolong_nor_shorten_a_wait(interval: float, ring: Ring, pipe: tuple[int, int]) -> None:
     op = ring.read(pipe[0], 10)
+    ring.submit()
     seen: list[int] = []
+    rescue = threading.Timer(5, os.write, (pipe[1], b"rescue"))
+    rescue.start()
     with alarms(interval, lambda number, _: seen.append(number)):
         before = time.monotonic()
         assert ring.wait(1, timeout=0.3) == []
@@ -88,6 +100,8 @@ def test_handlers_neither_prolong_nor_shorten_a_wait(interval: float, ring: Ring
         with pytest.raises(TimeoutError):
             op.result(timeout=0.3)
         asked = time.monotonic() - before - waited
+    rescue.cancel()
+    rescue.join()
     assert 0.3 <= waited < 0.8
     assert 0.3 <= asked < 0.8
     assert len(seen) > 5
@@ -110,7 +124,7 @@ def test_a_pending_signal_is_handled_before_anything_blocks(ring: Ring, pipe: tu
     assert ring.in_flight == 1
 
 
-def test_a_signal_in_a_thread_that_waits_for_nothing_disturbs_no_other_ring(ring: Ring) -> None:
+def test_signals_that_hit_anywhere_disturb_nothing(ring: Ring) -> None:
     with alarms(0.0005, lambda *_: None):
         for _ in range(2000):
             ring.nop()
@@ -133,3 +147,29 @@ def test_a_process_that_is_stopped_and_continued_goes_on_waiting(ring: Ring, pip
     assert ring.wait(1, timeout=30) == [op]
     assert op.result() == b"abc"
     os.waitpid(pid, 0)
+
+
+def test_a_signal_that_hits_another_thread_does_not_end_its_wait(pipe: tuple[int, int]) -> None:
+    """Python runs the handler in the main thread; the other one just goes on waiting."""
+    results: list[bytes] = []
+    ids: list[int] = []
+    seen: list[int] = []
+
+    def work() -> None:
+        ids.extend([threading.get_ident(), threading.get_native_id()])
+        with pyuring.Ring(8) as ring:
+            results.append(ring.read(pipe[0], 10).result())
+
+    thread = threading.Thread(target=work)
+    with handled(signal.SIGALRM, lambda number, _: seen.append(number)):
+        thread.start()
+        for _ in range(5):
+            while len(ids) < 2 or not sleeps_in_the_ring(ids[1]):
+                time.sleep(0.001)
+            signal.pthread_kill(ids[0], signal.SIGALRM)
+        while not seen:
+            time.sleep(0.001)
+        assert thread.is_alive()
+        os.write(pipe[1], b"abc")
+        thread.join(30)
+    assert results == [b"abc"]

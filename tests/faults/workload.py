@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from lifetime.limits import no_longer_than
+
 import pyuring
 from pyuring import Completion
-
-from .steps import no_longer_than
 
 
 class Workload:
