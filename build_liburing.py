@@ -158,11 +158,11 @@ OPERATION_ROW = re.compile(r'^(FILE_)?OPERATION\((\w+), (\w+), "([\d.]+)", \((.*
 
 
 def operations() -> list[tuple[str, str]]:
-    """(declaration of the function, entry in the table of opcodes) of every row of operations.h."""
-    text = (NATIVE / "operations.h").read_text()
+    """(declaration of the function, entry in the table of opcodes) of every row in rows/."""
+    text = "".join(path.read_text() for path in sorted(NATIVE.glob("rows/*.h")))
     found = OPERATION_ROW.findall(text)
     if len(found) != len(re.findall(r"^(?:FILE_)?OPERATION\(", text, re.MULTILINE)):
-        raise ValueError("operations.h has a row that build_liburing.py cannot read")
+        raise ValueError("_native/rows/ has a row that build_liburing.py cannot read")
     rows = []
     for file, name, opcode, since, parameters in found:
         arguments = ["struct pyuring *u", "int tag", *(["int64_t file"] if file else [])]
@@ -206,7 +206,7 @@ def make_ffi() -> cffi.FFI:
         "pyuring._liburing",
         source(liburing.version),
         include_dirs=[str(NATIVE)],
-        depends=[str(path) for path in sorted(NATIVE.glob("*.h"))],
+        depends=[str(path) for path in sorted(NATIVE.rglob("*.h"))],
         extra_compile_args=["-O2", "-fvisibility=hidden", *liburing.compile_flags],
         extra_link_args=liburing.link_flags,
     )

@@ -106,10 +106,15 @@ class struct_pyuring(CData):  # type: ignore[misc]
     ring: struct_io_uring
     limit: int
     in_flight: int
+    notifying: int
     expected: int
+    starving: int
+    personality: int
     batch_slots: CData
     batch_res: CData
     batch_flags: CData
+    batch_places: CData
+    batch_extra: CData
     buffers_key: int
     submitted: int
     completed: int
@@ -117,6 +122,15 @@ class struct_pyuring(CData):  # type: ignore[misc]
     sq_full: int
     overflows: int
     unexpected: int
+    starved: int
+    rearmed: int
+
+class struct_pyuring_group(CData):  # type: ignore[misc]
+    count: int
+    size: int
+    published: int
+    leases: int
+    id: int
 
 class struct_pyuring_statx(CData):  # type: ignore[misc]
     stx_mask: int
@@ -312,14 +326,28 @@ class _Lib:
     PYURING_BAD_SLOT: int
     PYURING_BAD_TABLE: int
     PYURING_BATCH_HAS_FLAGS: int
+    PYURING_BATCH_IS_MIXED: int
     PYURING_CHAIN_TOO_LONG: int
+    PYURING_COPIED: int
+    PYURING_CQE_F_BUF_MORE: int
     PYURING_EXHAUSTED: int
+    PYURING_FILE_ANY: int
     PYURING_FILE_BITS: int
+    PYURING_ID_BITS: int
     PYURING_IN_CHAIN: int
     PYURING_MAX_LENGTH: int
+    PYURING_MESSAGE: int
+    PYURING_NOTIFIED: int
+    PYURING_NOT_POLLED: int
     PYURING_NOT_YOURS: int
+    PYURING_NO_CHAIN: int
     PYURING_NO_ROOM: int
+    PYURING_NO_SLOT: int
+    PYURING_PART: int
+    PYURING_PBUF_RING_INC: int
     PYURING_PROBE_OPCODES: int
+    PYURING_RELEASED: int
+    PYURING_STARVED: int
     PYURING_TAG_FLAGS: int
     PYURING_TAG_TIMED: int
     PYURING_TIMED_OUT: int
@@ -489,10 +517,12 @@ class _Lib:
     def pyuring_enter(self, u: CData, want: int, timeout_ns: int, taken_over: int, /) -> int: ...
     def pyuring_exit(self, u: CData, keep: bool, /) -> None: ...
     def pyuring_forget(self, u: CData, /) -> None: ...
+    def pyuring_give_back(self, u: CData, known: bytes | CData, bid: int, start: int, length: int, /) -> int: ...
     def pyuring_id_of(self, u: CData, slot: int, /) -> int: ...
     def pyuring_is_mine(self, u: CData, /) -> bool: ...
     def pyuring_is_queued(self, u: CData, slot: int, /) -> int: ...
     def pyuring_leak(self, object: int, /) -> None: ...
+    def pyuring_next_buffer(self, group: CData, bid: int, /) -> int: ...
     def pyuring_peek(self, u: CData, taken_over: int, /) -> int: ...
     def pyuring_prep_accept(self, u: CData, tag: int, file: int, address: CData, length: list[int] | CData, accept_flags: int, /) -> int: ...
     def pyuring_prep_cancel(self, u: CData, tag: int, target: int, /) -> int: ...
@@ -520,11 +550,13 @@ class _Lib:
     def pyuring_prep_write_fixed(self, u: CData, tag: int, file: int, buffer: bytes | CData, offset: int, /) -> int: ...
     def pyuring_prep_writev(self, u: CData, tag: int, file: int, vectors: CData, count: int, offset: int, /) -> int: ...
     def pyuring_probe(self, u: CData, supported: bytes | CData, /) -> int: ...
+    def pyuring_provide(self, u: CData, ring: bytes | CData, slab: bytes | CData, count: int, size: int, flags: int, id: int, made: CData, /) -> int: ...
     def pyuring_register_buffers(self, u: CData, vectors: CData, count: int, /) -> int: ...
     def pyuring_register_files(self, u: CData, descriptors: list[int] | CData, count: int, /) -> int: ...
     def pyuring_setup(self, u: CData, entries: int, cq_entries: int, flags: int, sq_thread_idle: int, sq_thread_cpu: int, /) -> int: ...
     def pyuring_socket_family(self, fd: int, /) -> int: ...
     def pyuring_submit(self, u: CData, /) -> int: ...
+    def pyuring_take_out(self, u: CData, known: bytes | CData, /) -> int: ...
     def pyuring_unregister_buffers(self, u: CData, /) -> int: ...
     def pyuring_unregister_files(self, u: CData, /) -> int: ...
     def pyuring_update_files(self, u: CData, index: int, descriptors: list[int] | CData, count: int, /) -> int: ...

@@ -77,6 +77,18 @@ def misuse(code: int, arguments: tuple[object, ...] = ()) -> Exception:
         return RuntimeError("not inside a link() block: its operations are submitted together at its end")
     if code == lib.PYURING_EXHAUSTED:
         return RuntimeError("this ring has used up its operation ids; make a new one")
+    if code == lib.PYURING_STARVED:
+        return RuntimeError(
+            "all that is in flight waits for a provided buffer, and all of them are lent: "
+            "this would wait for ever. Give some back: leave their with blocks, or ask for their result()"
+        )
+    if code == lib.PYURING_NO_CHAIN:
+        return ValueError("a multishot operation cannot be linked: what follows would wait for its end")
+    if code == lib.PYURING_NOT_POLLED:
+        return ValueError(
+            "an IOPOLL ring takes only reads and writes of O_DIRECT files, nop, msg_ring, uring_cmd and updates of "
+            "registered things: use another ring for this operation"
+        )
     if code == lib.PYURING_BAD_SLOT:
         return RuntimeError("internal error: the slot for the operation is taken")
     return OSError(-code, os.strerror(-code))

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from specs import SPECS
+from specs.kit import Call, Things
 
 import pyuring
 from pyuring import Completion, Ring, SetupFlags, SqeFlags
@@ -20,25 +22,9 @@ NAN = math.nan
 MAP_NORESERVE = 0x4000  # not in mmap before Python 3.13
 
 
-class Things:
-    """Good arguments, for the case that only one of them is bad."""
-
-    def __init__(self, ring: Ring, fd: int, sock: socket.socket) -> None:
-        self.ring = ring
-        self.fd = fd
-        self.sock = sock
-        #: Must be resizable again as soon as a call that it was passed to has raised.
-        self.buffer = bytearray(4096)
-        #: Another one, for what the caller himself exports.
-        self.other = bytearray(4096)
-
-
 @pytest.fixture
 def things(ring: Ring, data_file: int, sockets: tuple[socket.socket, socket.socket]) -> Things:
     return Things(ring, data_file, sockets[0])
-
-
-Call = Callable[[Things], object]
 
 
 def assert_refused(things: Things, kind: type[Exception] | tuple[type[Exception], ...], call: Call) -> Exception:
@@ -92,6 +78,8 @@ FILE_METHODS: dict[str, Callable[[Ring, Any, Things], Completion[Any]]] = {
     "rename's dst_dir_fd": lambda r, fd, t: r.rename("x", "y", dst_dir_fd=fd),
     "mkdir's dir_fd": lambda r, fd, t: r.mkdir("x", dir_fd=fd),
 }
+FILE_METHODS |= {spec.name: spec.on_file for spec in SPECS if spec.on_file}
+NO_REGISTERED_FILE = {spec.name for spec in SPECS if spec.on_file and not spec.takes_registered_file}
 each_file_method = pytest.mark.parametrize("method", FILE_METHODS)
 
 
@@ -152,7 +140,10 @@ def test_a_closed_file_or_socket_object_is_refused(things: Things, method: str) 
     assert_refused(things, pyuring.BadDescriptorError, lambda t: FILE_METHODS[method](t.ring, sock, t))
 
 
-@pytest.mark.parametrize("method", [name for name in FILE_METHODS if "dir_fd" in name or name in ("close_fd", "statx")])
+@pytest.mark.parametrize(
+    "method",
+    [name for name in FILE_METHODS if "dir_fd" in name or name in ("close_fd", "statx") or name in NO_REGISTERED_FILE],
+)
 def test_a_registered_file_is_refused_where_a_real_descriptor_is_needed(things: Things, method: str) -> None:
     files = things.ring.register_files([things.fd])
     assert_refused(things, TypeError, lambda t: FILE_METHODS[method](t.ring, files[0], t))
@@ -352,6 +343,9 @@ CASES: dict[str, tuple[type[Exception], Call]] = {
 }
 
 
+CASES |= {f"{spec.name}: {what}": case for spec in SPECS for what, case in spec.refused.items()}
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_a_bad_argument_raises_and_queues_nothing(things: Things, case: str) -> None:
     kind, call = CASES[case]
@@ -429,10 +423,12 @@ METHODS: dict[str, Callable[..., Completion[Any]]] = {
     "recv_into": lambda t, **k: t.ring.recv_into(t.sock, t.buffer, **k),
     "shutdown": lambda t, **k: t.ring.shutdown(t.sock, 0, **k),
 }
+METHODS |= {spec.name: spec.prepare for spec in SPECS}
+LACKING = {spec.name: spec.lacks for spec in SPECS} | {"timeout": frozenset({"timeout"})}
 each_method = pytest.mark.parametrize("method", METHODS)
 
 
-@pytest.mark.parametrize("method", [method for method in METHODS if method not in ("timeout", "cancel")])
+@pytest.mark.parametrize("method", [m for m in METHODS if m != "cancel" and "timeout" not in LACKING.get(m, ())])
 @pytest.mark.parametrize(
     ("seconds", "kind"),
     [

@@ -103,7 +103,7 @@ def test_the_commands_of_the_pages_are_there_and_can_be_run(command: str) -> Non
 def test_the_example_in_contributing_is_the_code() -> None:
     """It shows an operation that exists, so that it cannot fall behind."""
     (row,) = blocks_of("CONTRIBUTING.md", "c")
-    assert row in (ROOT / "pyuring/_native/operations.h").read_text()
+    assert row in (ROOT / "pyuring/_native/rows/files.h").read_text()
     (method,) = blocks_of("CONTRIBUTING.md", "python")
     indented = "".join(f"    {line}".rstrip() + "\n" for line in method.splitlines())
     assert indented in (ROOT / "pyuring/operations/files.py").read_text()

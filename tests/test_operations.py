@@ -10,98 +10,16 @@ import socket
 import stat
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from specs import SPECS
+from specs.kit import Failure, Scenario, World
 
 import pyuring
 from pyuring import Completion, Ring, SetupFlags, SqeFlags
 from pyuring.operations import Operations
-
-
-@dataclass
-class World:
-    """Real things for operations to work on."""
-
-    folder: Path
-    #: Closed when the test is over.
-    descriptors: list[int] = field(default_factory=list)
-    sockets: list[socket.socket] = field(default_factory=list)
-
-    def file(self, content: bytes = b"0123456789", name: str = "file") -> int:
-        path = self.folder / name
-        path.write_bytes(content)
-        return self.keep(os.open(path, os.O_RDWR))
-
-    def keep(self, fd: int) -> int:
-        self.descriptors.append(fd)
-        return fd
-
-    def pipe(self) -> tuple[int, int]:
-        ends = os.pipe()
-        self.descriptors += ends
-        return ends
-
-    def full_pipe(self) -> int:
-        """The write end of a pipe that takes no more."""
-        end = self.pipe()[1]
-        os.set_blocking(end, False)
-        for size in (65536, 1):
-            try:
-                while True:
-                    os.write(end, bytes(size))
-            except BlockingIOError:
-                pass
-        os.set_blocking(end, True)
-        return end
-
-    def pair(self) -> tuple[socket.socket, socket.socket]:
-        pair = socket.socketpair()
-        self.sockets += pair
-        return pair
-
-    def full_socket(self) -> socket.socket:
-        """A socket whose peer reads nothing."""
-        ours, _ = self.pair()
-        ours.setblocking(False)
-        try:
-            while True:
-                ours.send(bytes(65536))
-        except BlockingIOError:
-            ours.setblocking(True)
-        return ours
-
-    def listener(self) -> socket.socket:
-        listener = socket.create_server(("127.0.0.1", 0))
-        self.sockets.append(listener)
-        return listener
-
-    def crowded_listener(self) -> str:
-        """The path of a listening socket whose backlog is full: one more waits."""
-        path = str(self.folder / "crowded")
-        listener = socket.socket(socket.AF_UNIX)
-        listener.bind(path)
-        listener.listen(0)
-        first = socket.socket(socket.AF_UNIX)
-        first.connect(path)
-        self.sockets += [listener, first]
-        return path
-
-    def client(self, family: int = socket.AF_INET) -> socket.socket:
-        client = socket.socket(family)
-        self.sockets.append(client)
-        return client
-
-    def close(self) -> None:
-        for sock in self.sockets:
-            sock.close()
-        for fd in self.descriptors:
-            try:
-                os.close(fd)
-            except OSError as error:
-                assert error.errno == errno.EBADF
 
 
 @pytest.fixture
@@ -109,10 +27,6 @@ def world(tmp_path: Path) -> Iterator[World]:
     world = World(tmp_path)
     yield world
     world.close()
-
-
-#: Prepares one operation that succeeds, and returns it with a check of its result.
-Scenario = Callable[[Ring, World, dict[str, Any]], tuple[Completion[Any], Callable[[Any], bool]]]
 
 
 def nop(ring: Ring, world: World, keywords: dict[str, Any]) -> Any:
@@ -288,8 +202,17 @@ SCENARIOS: list[Scenario] = [
 ]  # fmt: skip
 
 
+NAMES = {scenario: scenario.__name__.rstrip("_") for scenario in SCENARIOS} | {
+    spec.scenario: spec.name for spec in SPECS
+}
+SCENARIOS += [spec.scenario for spec in SPECS]
+CUTS_CHAINS = {"timeout"} | {spec.name for spec in SPECS if spec.cuts_chains}
+LACKING = {spec.name: spec.lacks for spec in SPECS} | {"timeout": frozenset({"timeout"})}
+MAKE_DESCRIPTORS = {"open", "socket", "accept"} | {spec.name for spec in SPECS if spec.makes_descriptor}
+
+
 def name_of(scenario: Scenario) -> str:
-    return scenario.__name__.rstrip("_")
+    return NAMES[scenario]
 
 
 each_operation = pytest.mark.parametrize("scenario", SCENARIOS, ids=name_of)
@@ -316,7 +239,7 @@ def test_each_operation_succeeds_under_each_setup(world: World, scenario: Scenar
 @each_operation
 def test_each_operation_returns_the_same_result_again(ring: Ring, world: World, scenario: Scenario) -> None:
     op, _ = scenario(ring, world, {})
-    if name_of(scenario) in ("open", "socket", "accept"):
+    if name_of(scenario) in MAKE_DESCRIPTORS:
         world.keep(op.result())
     assert op.result() == op.result()
     assert op not in ring.completions()
@@ -349,7 +272,9 @@ def test_each_operation_can_drain(ring: Ring, world: World, scenario: Scenario, 
     assert correct(result)
 
 
-@pytest.mark.parametrize("scenario", [s for s in SCENARIOS if s is not timeout], ids=name_of)
+@pytest.mark.parametrize(
+    "scenario", [s for s in SCENARIOS if "timeout" not in LACKING.get(name_of(s), ())], ids=name_of
+)
 def test_each_operation_that_is_in_time_ignores_its_time_limit(ring: Ring, world: World, scenario: Scenario) -> None:
     op, correct = scenario(ring, world, {"timeout": 30})
     assert correct(op.result(timeout=10))
@@ -362,7 +287,7 @@ def test_each_operation_that_is_in_time_ignores_its_time_limit(ring: Ring, world
 @pytest.mark.parametrize("scenario", [s for s in SCENARIOS if s is not cancel], ids=name_of)
 def test_each_operation_works_in_the_middle_of_a_chain(ring: Ring, world: World, scenario: Scenario) -> None:
     # A result that is not what was asked for cuts a soft chain: a timeout's is ETIME.
-    with ring.link(hard=scenario is timeout):
+    with ring.link(hard=name_of(scenario) in CUTS_CHAINS):
         first = ring.nop()
         op, correct = scenario(ring, world, {})
         last = ring.nop()
@@ -372,19 +297,6 @@ def test_each_operation_works_in_the_middle_of_a_chain(ring: Ring, world: World,
 
 
 # -- failures ----------------------------------------------------------------------
-
-
-@dataclass
-class Failure:
-    """An operation that fails, and how."""
-
-    name: str
-    prepare: Callable[[Ring, World], Completion[Any]]
-    kind: type[OSError]
-    code: int
-    #: File names relative to the folder.
-    filename: str | None = None
-    filename2: str | None = None
 
 
 def closed_descriptor(world: World) -> int:
@@ -437,6 +349,8 @@ FAILURES = [
     Failure("shutdown", lambda r, w: r.shutdown(w.client(), socket.SHUT_WR), OSError, errno.ENOTCONN),
     Failure("shutdown", lambda r, w: r.shutdown(w.pair()[0], 17), OSError, errno.EINVAL),
 ]  # fmt: skip
+FAILURES += [failure for spec in SPECS for failure in spec.failures]
+INFALLIBLE = {"nop", "timeout"}
 
 
 def finished(ring: Ring) -> Completion[int]:
@@ -499,7 +413,7 @@ def test_each_time_a_failed_result_is_asked_for_the_error_is_new(ring: Ring, wor
 
 
 def test_every_operation_that_can_fail_has_a_failure_here() -> None:
-    assert {f.name for f in FAILURES} == {name_of(s) for s in SCENARIOS} - {"nop", "timeout"}
+    assert {f.name for f in FAILURES} == {name_of(s) for s in SCENARIOS} - INFALLIBLE
 
 
 # -- time limits ----------------------------------------------------------------------
@@ -517,6 +431,7 @@ BLOCKING: dict[str, Callable[[Ring, World, float | None], Completion[Any]]] = {
     "recv": lambda r, w, t: r.recv(w.pair()[0], 1, timeout=t),
     "recv_into": lambda r, w, t: r.recv_into(w.pair()[0], bytearray(1), timeout=t),
 }
+BLOCKING |= {spec.name: spec.blocking for spec in SPECS if spec.blocking}
 each_blocking_operation = pytest.mark.parametrize("name", BLOCKING)
 
 
@@ -577,7 +492,8 @@ def test_an_operation_of_every_kind_has_the_common_keywords(ring: Ring) -> None:
     for scenario in SCENARIOS:
         parameters = inspect.signature(getattr(ring, name_of(scenario))).parameters
         expected = {"user_data", "sqe_flags" if scenario is open_ else "flags", "drain"}
-        expected |= set() if scenario is timeout else {"timeout"}
+        expected |= {"timeout"}
+        expected -= LACKING.get(name_of(scenario), frozenset())
         assert expected <= parameters.keys(), name_of(scenario)
         assert all(parameters[name].kind is inspect.Parameter.KEYWORD_ONLY for name in expected), name_of(scenario)
 

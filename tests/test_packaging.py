@@ -92,7 +92,7 @@ def test_the_wheel_has_every_module(wheel: set[str]) -> None:
 
 
 @needs_checkout
-@pytest.mark.parametrize("pattern", ["pyuring/_native/*.h", "tests/**/*.py", "benchmarks/**/*.py", ".ci/*", "*.py"])
+@pytest.mark.parametrize("pattern", ["pyuring/_native/**/*.h", "tests/**/*.py", "benchmarks/**/*.py", ".ci/*", "*.py"])
 def test_the_sdist_has_what_it_takes_to_build_and_to_test(sdist: set[str], pattern: str) -> None:
     files = {str(path.relative_to(ROOT)) for path in ROOT.glob(pattern) if path.is_file()}
 

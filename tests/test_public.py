@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from specs import SPECS
 
 import pyuring
 from pyuring import Completion, Ring
@@ -57,6 +58,8 @@ OPERATIONS = {
     "recv_into": ("io_uring_prep_recv(3)", "5.6"),
     "shutdown": ("io_uring_prep_shutdown(3)", "5.11"),
 }
+
+OPERATIONS |= {spec.name: (spec.page, spec.kernel) for spec in SPECS}
 
 
 def public_names_of(thing: type | ModuleType) -> list[str]:
@@ -267,7 +270,7 @@ LAYERS = [
     {"constants", "errors", "probe", "stat", "buffers", "addresses", "timing"},
     {"completion", "diagnosis", "inflight", "creation"},
     {
-        "registered_buffers", "registered_files", "links", "closing", "operations", "operations.control",
+        "registered_buffers", "registered_files", "direct", "links", "closing", "operations", "operations.control",
         "operations.files", "operations.paths", "operations.sockets", "operations.transfers",
     },
     {"ring"},

@@ -13,102 +13,40 @@ import os
 import select
 import socket
 import struct
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
+from specs import SPECS
+from specs.kit import (
+    ASYNC,
+    AT_FDCWD,
+    FIXED_FILE,
+    INTERNAL,
+    IO_DRAIN,
+    IO_HARDLINK,
+    IO_LINK,
+    LAYOUT,
+    U32,
+    U64,
+    Prepare,
+    Row,
+    Sqe,
+    Things,
+    address_of,
+    address_of_bytes,
+    check_path,
+    iovecs_at,
+    sqe_at,
+    taken,
+    text_at,
+    timespec_at,
+)
 
 import pyuring
 from pyuring import Completion, Ring, SqeFlags
 from pyuring.operations import Operations
-
-U32 = 2**32
-U64 = 2**64
-AT_FDCWD = -100
-INTERNAL = 1 << 63
-
-FIXED_FILE, IO_DRAIN, IO_LINK, IO_HARDLINK, ASYNC = 1, 2, 4, 8, 16
-
-
-class Sqe(NamedTuple):
-    """struct io_uring_sqe of 64 bytes, decoded without CFFI."""
-
-    opcode: int
-    flags: int
-    ioprio: int
-    fd: int
-    off: int  # also addr2
-    addr: int
-    len: int
-    rw_flags: int  # also fsync_flags, poll32_events, open_flags, ...
-    user_data: int
-    buf_index: int
-    personality: int
-    file_index: int  # also splice_fd_in, addr_len
-    addr3: int
-    pad: int
-
-
-LAYOUT = struct.Struct("=BBHiQQIIQHHIQQ")
-assert LAYOUT.size == 64
-
-
-def sqe_at(ring: Ring, back: int = 1) -> Sqe:
-    """The SQE that was taken `back` SQEs ago: 1 is the latest."""
-    sq = ring._c.ring.sq
-    raw = bytes(pyuring.ffi.buffer(sq.sqes + ((sq.sqe_tail - back) & sq.ring_mask), LAYOUT.size))
-    return Sqe(*LAYOUT.unpack(raw))
-
-
-def taken(ring: Ring) -> int:
-    """How many SQEs were ever taken."""
-    return int(ring._c.ring.sq.sqe_tail)
-
-
-def address_of(buffer: Any) -> int:
-    """Where the bytes of a writable buffer are, by ctypes."""
-    return ctypes.addressof((ctypes.c_char * len(buffer)).from_buffer(buffer))
-
-
-def address_of_bytes(data: bytes) -> int:
-    """Where the contents of a bytes object are."""
-    address = ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p).value
-    assert address is not None
-    return address
-
-
-def text_at(address: int) -> bytes:
-    return ctypes.string_at(address)
-
-
-def timespec_at(address: int) -> tuple[int, int]:
-    seconds, ns = struct.unpack("=qq", ctypes.string_at(address, 16))
-    return seconds, ns
-
-
-def iovecs_at(address: int, count: int) -> list[tuple[int, int]]:
-    return list(struct.iter_unpack("@PN", ctypes.string_at(address, 16 * count)))
-
-
-Prepare = Callable[[Ring], Completion[Any]]
-#: Checks of what a pointer points to: given the SQE and the handle.
-Check = Callable[[Sqe, Completion[Any]], None]
-
-
-@dataclass
-class Row:
-    """One call, and the fields its SQE must have; those not named must be 0."""
-
-    name: str
-    prepare: Prepare
-    opcode: int
-    fields: dict[str, int] = field(default_factory=dict)
-    check: Check | None = None
-    #: Fields that hold a pointer, which `check` looks at.
-    pointers: tuple[str, ...] = ()
-
 
 BUFFER = bytearray(71)
 OTHER = bytearray(73)
@@ -126,13 +64,6 @@ def check_readv(sqe: Sqe, op: Completion[Any]) -> None:
 
 def check_writev(sqe: Sqe, op: Completion[Any]) -> None:
     assert iovecs_at(sqe.addr, 3) == [(address_of_bytes(DATA), 79), (address_of(OTHER), 73), (address_of(BUFFER), 71)]
-
-
-def check_path(expected: bytes) -> Check:
-    def check(sqe: Sqe, op: Completion[Any]) -> None:
-        assert text_at(sqe.addr) == expected
-
-    return check
 
 
 def check_statx(sqe: Sqe, op: Completion[Any]) -> None:
@@ -293,6 +224,7 @@ ROWS = [
     ),
     Row("shutdown", lambda r: r.shutdown(11, socket.SHUT_RDWR), 34, {"fd": 11, "len": 2}),
 ]  # fmt: skip
+ROWS += [row for spec in SPECS for row in spec.rows]
 
 
 @pytest.fixture
@@ -367,6 +299,23 @@ def arguments_of(method: str) -> tuple[Any, ...]:
 
 
 METHODS = sorted({method_of(row) for row in ROWS})
+LACKING = {spec.name: spec.lacks for spec in SPECS} | {"timeout": frozenset({"timeout"})}
+
+
+def prepare(ring: Ring, method: str, *, file: Any = 11, **keywords: Any) -> Completion[Any]:
+    """Prepare `method` with some arguments that will do."""
+    for spec in SPECS:
+        if spec.name == method:
+            things = Things(ring, 11, 11)  # type: ignore[arg-type]
+            if file != 11:
+                assert spec.on_file
+                return spec.on_file(ring, file, things)
+            return spec.prepare(things, **keywords)
+    arguments = arguments_of(method)
+    if file != 11:
+        arguments = (file, *arguments[1:])
+    op: Completion[Any] = getattr(ring, method)(*arguments, **keywords)
+    return op
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -376,14 +325,14 @@ def test_flags_and_drain_arrive_in_the_flags_field(
 ) -> None:
     if method == "open" and "flags" in keywords:
         keywords = {("sqe_flags" if name == "flags" else name): value for name, value in keywords.items()}
-    getattr(unsubmitted, method)(*arguments_of(method), **keywords)
+    prepare(unsubmitted, method, **keywords)
     assert sqe_at(unsubmitted).flags == expected
 
 
-@pytest.mark.parametrize("method", [method for method in METHODS if method != "timeout"])
+@pytest.mark.parametrize("method", [method for method in METHODS if "timeout" not in LACKING.get(method, ())])
 def test_a_time_limit_is_a_link_timeout_right_behind_the_operation(unsubmitted: Ring, method: str) -> None:
     before = taken(unsubmitted)
-    getattr(unsubmitted, method)(*arguments_of(method), timeout=3.25)
+    prepare(unsubmitted, method, timeout=3.25)
     assert taken(unsubmitted) == before + 2
     operation, limit = sqe_at(unsubmitted, 2), sqe_at(unsubmitted, 1)
     assert operation.flags == IO_LINK
@@ -486,12 +435,13 @@ REGISTERED_FILE_METHODS = [
         "accept", "send", "recv", "recv_into", "shutdown",
     )
 ]  # fmt: skip
+REGISTERED_FILE_METHODS += [spec.name for spec in SPECS if spec.takes_registered_file]
 
 
 @pytest.mark.parametrize("method", [*REGISTERED_FILE_METHODS, "connect"])
 def test_a_registered_file_is_a_table_index_and_the_fixed_file_flag(unsubmitted: Ring, method: str) -> None:
     files = unsubmitted.register_files(sparse=40)
-    getattr(unsubmitted, method)(files[37], *arguments_of(method)[1:])
+    prepare(unsubmitted, method, file=files[37])
     sqe = sqe_at(unsubmitted)
     assert (sqe.fd, sqe.flags) == (37, FIXED_FILE)
 

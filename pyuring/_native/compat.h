@@ -41,9 +41,34 @@
 #define IORING_FEAT_NO_IOWAIT (1U << 17)
 #endif
 
+enum {
+	PYURING_CQE_F_BUF_MORE = 1 << 4, /* 6.12 */
+	PYURING_CQE_F_SKIP = 1 << 5,     /* 6.18 */
+	PYURING_CQE_F_32 = 1 << 15,      /* 6.18 */
+	PYURING_PBUF_RING_INC = 2,       /* 6.12 */
+};
+
+/* struct io_uring_buf_reg got its flags in the place of what 2.3 calls pad. */
+#define PYURING_BUF_REG_FLAGS(reg) (*(uint16_t *)((char *)&(reg) + 14))
+
 /* Operations whose prep helper (or opcode) came after 2.3. An enumerator cannot
  * be tested for by the preprocessor, hence names of our own. */
-enum { PYURING_OP_FTRUNCATE = 55 };
+enum {
+	PYURING_OP_READ_MULTISHOT = 49,
+	PYURING_OP_WAITID = 50,
+	PYURING_OP_FUTEX_WAIT = 51,
+	PYURING_OP_FUTEX_WAKE = 52,
+	PYURING_OP_FUTEX_WAITV = 53,
+	PYURING_OP_FIXED_FD_INSTALL = 54,
+	PYURING_OP_FTRUNCATE = 55,
+	PYURING_OP_BIND = 56,
+	PYURING_OP_LISTEN = 57,
+	PYURING_OP_RECV_ZC = 58,
+	PYURING_OP_EPOLL_WAIT = 59,
+	PYURING_OP_READV_FIXED = 60,
+	PYURING_OP_WRITEV_FIXED = 61,
+	PYURING_OP_PIPE = 62,
+};
 
 static inline void pyuring_sqe_ftruncate(struct io_uring_sqe *sqe, int fd, int64_t length)
 {

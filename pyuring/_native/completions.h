@@ -7,17 +7,19 @@
 #ifndef PYURING_COMPLETIONS_H
 #define PYURING_COMPLETIONS_H
 
-#include "prepare.h"
+#include "chain.h"
+#include "groups.h"
 
 static int64_t pyuring_batch_result(const struct pyuring *u)
 {
-	return (int64_t)u->batch_size | (u->batch_has_flags ? PYURING_BATCH_HAS_FLAGS : 0);
+	return (int64_t)u->batch_size | (u->batch_has_flags ? PYURING_BATCH_HAS_FLAGS : 0) |
+	       (u->batch_is_mixed ? PYURING_BATCH_IS_MIXED : 0);
 }
 
 static void pyuring_batch_begin(struct pyuring *u)
 {
 	u->batch_size = 0;
-	u->batch_has_flags = false;
+	u->batch_has_flags = u->batch_is_mixed = false;
 }
 
 /* Close the batch; an empty one gets no number, there is nothing to take over. */
@@ -28,85 +30,81 @@ static int64_t pyuring_batch_end(struct pyuring *u)
 	return pyuring_batch_result(u);
 }
 
-/* The operation in `slot` is complete: its slot is free, the rest is Python's. */
-static inline void pyuring_emit(struct pyuring *u, unsigned slot, int32_t res, uint64_t flags)
+static inline unsigned pyuring_batch_add(struct pyuring *u, int32_t slot, int32_t res, uint64_t flags)
 {
 	unsigned n = u->batch_size++;
 
-	u->batch_slots[n] = (int32_t)slot;
+	u->batch_slots[n] = slot;
 	u->batch_res[n] = res;
 	u->batch_flags[n] = flags;
 	u->batch_has_flags |= flags != 0;
-	u->slots[slot].id = 0;
-	u->in_flight--;
-	u->completed++;
+	return n;
+}
+
+/* The operation in `slot` is over: its slot is free, the rest is Python's. */
+static inline void pyuring_free_slot(struct pyuring *u, struct pyuring_slot *entry)
+{
+	entry->id = 0;
 	u->cancels_missed |= u->cancels_wait;
 }
 
-/* One CQE of an operation with a time limit. The operation's own and the timeout's
- * come in any order; only both together tell a time limit from a user's cancel. */
-static void pyuring_reap_part(struct pyuring *u, unsigned slot, bool is_timeout, const struct io_uring_cqe *cqe)
+static inline void pyuring_emit(struct pyuring *u, unsigned slot, int32_t res, uint64_t flags)
 {
-	struct pyuring_slot *entry = &u->slots[slot];
-
-	if (is_timeout)
-		/* EALREADY: it fired while a worker ran the operation, which was interrupted.
-		 * ENOENT: it fired and missed the operation. One that did not fire has ECANCELED. */
-		entry->timed_out = cqe->res != -ECANCELED;
-	else {
-		entry->res = cqe->res;
-		entry->flags = cqe->flags;
-	}
-	if (--entry->parts) {
-		if (is_timeout && cqe->res == -ENOENT)
-			pyuring_cancel_again(u, entry);
-		return;
-	}
-	bool cut = entry->timed_out && (entry->res == -ECANCELED || entry->res == -EINTR);
-	pyuring_emit(u, slot, entry->res, entry->flags | (cut ? PYURING_TIMED_OUT : 0));
+	pyuring_batch_add(u, (int32_t)slot, res, flags);
+	u->in_flight--;
+	u->completed++;
+	pyuring_free_slot(u, &u->slots[slot]);
 }
 
-/* The answer to a request to cancel: of interest only if it missed what is in flight. */
-static void pyuring_reap_cancel(struct pyuring *u, struct pyuring_slot *entry, uint64_t id, int32_t res)
+/* What a CQE brought, besides res and flags, to the last entry of the batch. */
+static void pyuring_batch_details(struct pyuring *u, uint64_t place, const struct io_uring_cqe *cqe)
 {
-	if (id != 0 && entry->id == id && res == -ENOENT)
-		pyuring_cancel_again(u, entry);
+	unsigned n = u->batch_size - 1;
+
+	u->batch_is_mixed = true;
+	u->batch_places[n] = place;
+	if (u->batch_extra) {
+		bool large = u->ring.flags & IORING_SETUP_CQE32 || cqe->flags & PYURING_CQE_F_32;
+
+		u->batch_extra[2 * n] = large ? cqe->big_cqe[0] : 0;
+		u->batch_extra[2 * n + 1] = large ? cqe->big_cqe[1] : 0;
+	}
 }
+
+#include "parts.h"
 
 static inline void pyuring_reap_one(struct pyuring *u, const struct io_uring_cqe *cqe)
 {
-	uint64_t id = cqe->user_data & ~(PYURING_INTERNAL | PYURING_CANCEL);
-	bool internal = cqe->user_data & PYURING_INTERNAL;
-	unsigned slot = id & ((UINT32_C(1) << u->slot_bits) - 1);
+	unsigned slot = cqe->user_data & ((UINT32_C(1) << u->slot_bits) - 1);
 
-	if (internal && cqe->user_data & PYURING_CANCEL) {
-		pyuring_reap_cancel(u, &u->slots[slot % u->limit], id, cqe->res);
-		return;
-	}
-	if (slot >= u->limit || u->slots[slot].id != id) {
-		u->unexpected++;
-		return;
-	}
-	u->expected--;
-	if (u->slots[slot].parts == 1 && !internal && !(u->slots[slot].timed_out))
+	if (slot < u->limit && u->slots[slot].id == cqe->user_data && u->slots[slot].plain) {
+		u->expected--;
 		pyuring_emit(u, slot, cqe->res, cqe->flags);
-	else
-		pyuring_reap_part(u, slot, internal, cqe);
+		if (u->batch_extra)
+			pyuring_batch_details(u, 0, cqe);
+	} else
+		pyuring_reap_other(u, cqe);
 }
 
-/* Everything the CQ holds now, as far as the batch has room. */
+/* Everything the CQ holds now, as far as the batch has room. With CQEs of 32 bytes each takes
+ * two places of the array, but one number; among mixed ones it takes two numbers, and a
+ * filler keeps it from being cut at the array's end. */
 static void pyuring_reap(struct pyuring *u)
 {
-	struct io_uring_cqe *cqe;
-	unsigned head, seen = 0;
+	struct io_uring_cq *cq = &u->ring.cq;
+	unsigned shift = u->ring.flags & IORING_SETUP_CQE32 ? 1 : 0;
+	unsigned head = *cq->khead, tail = io_uring_smp_load_acquire(cq->ktail);
 
-	io_uring_for_each_cqe(&u->ring, head, cqe) {
-		if (u->batch_size == u->limit)
-			break;
-		pyuring_reap_one(u, cqe);
-		seen++;
+	if (u->stopped)
+		pyuring_end_stopped(u);
+	while (head != tail && u->batch_size < u->limit) {
+		const struct io_uring_cqe *cqe = &cq->cqes[(head & cq->ring_mask) << shift];
+
+		head += cqe->flags & PYURING_CQE_F_32 && !shift ? 2 : 1;
+		if (!(cqe->flags & PYURING_CQE_F_SKIP))
+			pyuring_reap_one(u, cqe);
 	}
-	io_uring_cq_advance(&u->ring, seen);
+	io_uring_smp_store_release(cq->khead, head);
 }
 
 /* Completions that the kernel shows only after being entered: overflowed ones, task
@@ -152,11 +150,15 @@ static int64_t pyuring_enter(struct pyuring *u, uint32_t want, int64_t timeout_n
 	pyuring_batch_begin(u);
 	if (u->cancels_missed)
 		pyuring_cancel_missed(u);
+	if (u->unarmed)
+		pyuring_arm_the_rest(u);
 	pending = pyuring_publish(u);
 	ready = io_uring_cq_ready(&u->ring);
 	/* CQEs of link timeouts and cancels count too, and may be something to act on. */
-	if (want > 1 && (u->expected > u->in_flight || u->cancels_wait))
+	if (want > 1 && (u->expected != u->in_flight || u->cancels_wait))
 		want = 1;
+	if (want && u->expected == 0 && u->starving && ready == 0 && !u->stopped)
+		return PYURING_STARVED;
 	if (want > u->expected)
 		want = u->expected;
 	flags = pyuring_wakeup_flag(u);
@@ -208,7 +210,7 @@ static int64_t pyuring_chain_discard(struct pyuring *u, int64_t taken_over)
 		return pyuring_batch_result(u);
 	pyuring_batch_begin(u);
 	for (i = 0; u->staging && i < u->staged; i++)
-		pyuring_discard_sqe(u, &u->stage[i]);
+		pyuring_discard_sqe(u, pyuring_sqe_at(u, u->stage, i));
 	u->staging = false;
 	u->staged = 0;
 	return pyuring_batch_end(u);
@@ -228,7 +230,7 @@ static int64_t pyuring_discard(struct pyuring *u, int64_t taken_over)
 	pyuring_batch_begin(u);
 	first = pyuring_is_sqpoll(u) ? sq->sqe_head : *sq->khead;
 	for (i = first; i != sq->sqe_tail; i++)
-		pyuring_discard_sqe(u, &sq->sqes[i & sq->ring_mask]);
+		pyuring_discard_sqe(u, pyuring_sqe_at(u, sq->sqes, i & sq->ring_mask));
 	sq->sqe_head = sq->sqe_tail = first;
 	if (!pyuring_is_sqpoll(u))
 		*sq->ktail = first;
@@ -244,6 +246,9 @@ static int pyuring_cancel_all(struct pyuring *u, bool one_by_one)
 
 	if (!pyuring_is_mine(u))
 		return PYURING_NOT_YOURS;
+	for (slot = 0; slot < u->limit; slot++)
+		if (u->slots[slot].id)
+			pyuring_stop(u, &u->slots[slot]);
 	if (pyuring_is_answer(pyuring_cancel_now(u, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL)))
 		return 0;
 	for (slot = 0; one_by_one && slot < u->limit; slot++)

@@ -4,8 +4,8 @@
 
 #include "bench.h"
 #include "completions.h"
+#include "groups.h"
 #include "operations.h"
-#include "prepare.h"
 #include "registered.h"
 #include "ring.h"
 

@@ -9,104 +9,11 @@
 
 #include <poll.h>
 #include <pthread.h>
-#include <stdatomic.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "compat.h"
-
-/* Refusals that are no errno: beyond the kernel's range of -1 to -4095. */
-enum {
-	PYURING_NOT_YOURS = -5001,      /* closed, another thread's, or from before a fork */
-	PYURING_NO_ROOM = -5002,        /* in flight is at its limit: reap first */
-	PYURING_BAD_SLOT = -5003,       /* the slot is taken or does not exist */
-	PYURING_BAD_FD = -5004,         /* negative, or more than a C int */
-	PYURING_BAD_TABLE = -5005,      /* registered elsewhere, or unregistered since */
-	PYURING_BAD_OFFSET = -5006,     /* below -1 */
-	PYURING_BAD_LENGTH = -5007,     /* more than one SQE transfers */
-	PYURING_CHAIN_TOO_LONG = -5008, /* more SQEs than the SQ holds */
-	PYURING_IN_CHAIN = -5009,       /* not while a chain is open */
-	PYURING_EXHAUSTED = -5010,      /* all user_data ids were used once */
-};
-
-/* user_data: 00 | counter | slot for an operation. Bit 63 marks what pyuring sends
- * for itself, with the id of the operation it is about: its link timeout, or, with
- * bit 62 too, a request to cancel it (0: to cancel everything). A counter is used
- * once, so a late cancel never meets a newer operation. */
-#define PYURING_INTERNAL (UINT64_C(1) << 63)
-#define PYURING_CANCEL (UINT64_C(1) << 62)
-
-/* `tag`, the argument every prepared operation starts with. */
-#define PYURING_TAG_SLOT 0xfffffu
-#define PYURING_TAG_TIMED (1u << 20) /* a link timeout armed for this slot follows */
-#define PYURING_TAG_FLAGS 24         /* IOSQE_* from this bit on */
-
-/* What pyuring_enter() returns besides the number of completions. */
-#define PYURING_BATCH_HAS_FLAGS (1 << 30)
-/* In a batch's flags, above the 32 bits of the CQE. */
-#define PYURING_TIMED_OUT (UINT64_C(1) << 32)
-
-/* A registered file is passed as (table key << 24) | index, with bit 59 set to differ
- * from any descriptor (and no higher one: Python's numbers get slower from 2**60 on).
- * A table's serial number is never given twice. */
-#define PYURING_FILE_BITS 24
-#define PYURING_FILE_BIT 59
-#define PYURING_FILE_TABLE (INT64_C(1) << (PYURING_FILE_BIT - PYURING_FILE_BITS))
-
-#define PYURING_MAX_LENGTH INT32_MAX /* res is a signed 32-bit number */
-
-struct pyuring_slot {
-	uint64_t id; /* user_data of the operation that occupies it, 0 = free */
-	uint32_t flags;
-	int32_t res;
-	uint8_t parts; /* CQEs still to come before it is complete */
-	bool timed_out;
-	bool cancel_again;    /* a request to cancel it missed it */
-	uint8_t cancels_left; /* how often to ask again at once */
-};
-
-struct pyuring {
-	uint64_t owner; /* token of the owning thread, 0 = no ring here */
-	struct io_uring ring;
-
-	/* In flight: prepared or submitted, CQE not yet reaped. */
-	struct pyuring_slot *slots;
-	struct __kernel_timespec *timeouts; /* by slot; SQPOLL reads them late */
-	uint64_t counter;
-	bool cancels_missed; /* some slot has cancel_again set, and is worth asking again */
-	bool cancels_wait;   /* some has, and is so once another operation is complete */
-	bool has_drains;     /* an operation with IOSQE_IO_DRAIN was prepared, ever */
-	uint32_t slot_bits;
-	uint32_t limit;     /* CQ entries: in flight never exceeds them */
-	uint32_t in_flight; /* operations */
-	uint32_t expected;  /* CQEs they will post */
-
-	/* The chain being staged by link(). */
-	struct io_uring_sqe *stage;
-	uint32_t staged;
-	bool staging;
-
-	/* Reaped, kept until Python has taken it over: see completions.h. The arrays have
-	 * `limit` items and are Python's, which may read them when the ring is gone. */
-	int32_t *batch_slots;
-	int32_t *batch_res;
-	uint64_t *batch_flags;
-	uint32_t batch_size;
-	bool batch_has_flags;
-	int64_t batch_number;
-
-	int64_t files_key;    /* of the registered file table, 0 = none */
-	uint64_t buffers_key; /* of the registered buffers, 0 = none */
-
-	uint64_t submitted;  /* SQEs the kernel has taken */
-	uint64_t completed;  /* operations reaped */
-	uint64_t enters;     /* io_uring_enter calls */
-	uint64_t sq_full;    /* times the SQ was full and submitted early */
-	uint64_t overflows;  /* times the kernel held CQEs back */
-	uint64_t unexpected; /* CQEs that belong to no operation here */
-};
+#include "state.h"
 
 /* 0 until the thread makes its first ring. Tokens are never given twice, so
  * neither a dead thread's nor a forked parent's ring matches a newer thread. */
@@ -129,15 +36,31 @@ static bool pyuring_is_mine(const struct pyuring *u)
 	return u->owner != 0 && u->owner == pyuring_self;
 }
 
+static void pyuring_free_groups(struct pyuring *u); /* groups.h */
+
 static void pyuring_free_arrays(struct pyuring *u)
 {
+	pyuring_free_groups(u);
 	free(u->slots);
 	free(u->timeouts);
 	free(u->stage);
+	free(u->armed);
 	u->slots = NULL;
 	u->timeouts = NULL;
 	u->stage = NULL;
+	u->armed = NULL;
 	u->limit = 0;
+}
+
+static size_t pyuring_sqe_size(const struct pyuring *u)
+{
+	return sizeof(struct io_uring_sqe) << (u->ring.flags & IORING_SETUP_SQE128 ? 1 : 0);
+}
+
+/* SQE number `i` of an array that is laid out as the SQ is. */
+static struct io_uring_sqe *pyuring_sqe_at(const struct pyuring *u, struct io_uring_sqe *sqes, unsigned i)
+{
+	return (struct io_uring_sqe *)((char *)sqes + i * pyuring_sqe_size(u));
 }
 
 static int pyuring_allocate(struct pyuring *u)
@@ -147,8 +70,9 @@ static int pyuring_allocate(struct pyuring *u)
 		u->slot_bits++;
 	u->slots = calloc(u->limit, sizeof(*u->slots));
 	u->timeouts = calloc(u->limit, sizeof(*u->timeouts));
-	u->stage = calloc(u->ring.sq.ring_entries, sizeof(*u->stage));
-	if (u->slots && u->timeouts && u->stage)
+	u->stage = calloc(u->ring.sq.ring_entries, pyuring_sqe_size(u));
+	u->armed = calloc(u->limit, sizeof(*u->armed));
+	if (u->slots && u->timeouts && u->stage && u->armed)
 		return 0;
 	pyuring_free_arrays(u);
 	return -ENOMEM;
@@ -207,6 +131,12 @@ static void pyuring_forget(struct pyuring *u)
 	u->owner = 0;
 	close(u->ring.ring_fd);
 	pyuring_free_arrays(u);
+}
+
+/* A register call that liburing 2.3 has no function for. */
+static int pyuring_register(const struct pyuring *u, unsigned opcode, const void *argument, unsigned count)
+{
+	return io_uring_register((unsigned)u->ring.ring_fd, opcode, argument, count);
 }
 
 static unsigned pyuring_space(const struct pyuring *u)
