@@ -16,6 +16,7 @@
 #define PYURING_OPERATIONS_H
 
 #include "groups.h"
+#include "messages.h"
 #include "prepare.h"
 
 /* A registered buffer, or a part of one. */
@@ -106,7 +107,9 @@ static inline bool pyuring_is_polled(int opcode)
 
 #include "rows/control.h"
 #include "rows/files.h"
+#include "rows/messages.h"
 #include "rows/paths.h"
+#include "rows/socket_options.h"
 #include "rows/sockets.h"
 #include "rows/transfers.h"
 

@@ -2,9 +2,12 @@
 
 from pyuring.operations.control import ControlOperations
 from pyuring.operations.files import FileOperations
+from pyuring.operations.messages import MessageOperations
 from pyuring.operations.paths import PathOperations
+from pyuring.operations.socket_options import SocketOptionOperations
 from pyuring.operations.sockets import SocketOperations
 from pyuring.operations.transfers import TransferOperations
+from pyuring.operations.zero_copy import ZeroCopyOperations
 
 __all__ = ["Operations"]
 
