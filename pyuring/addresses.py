@@ -39,7 +39,7 @@ _PORT = struct.Struct("!H")
 _FLOW = struct.Struct("!I")
 
 #: The number itself, where the attribute makes an enum of it.
-_family_of_object: Callable[[object], int] = _socket.socket.family.__get__  # type: ignore[attr-defined]
+_family_of_object: Callable[[object], int] = _socket.socket.family.__get__
 
 
 def family_of(sock: object) -> int | None:
@@ -168,7 +168,8 @@ def _encode_packet(address: object, family: int) -> bytes:
     form = "(ifname, proto[, pkttype[, hatype[, addr]]])"
     if not isinstance(address, tuple) or not 2 <= len(address) <= 5 or not isinstance(address[0], str):
         raise _refuse(family, form, address)
-    name, protocol, packet_type, hardware_type, hardware = (*address, *(0, 0, b"")[len(address) - 2 :])
+    given: list[Any] = [*address, *(0, 0, b"")[len(address) - 2 :]]
+    name, protocol, packet_type, hardware_type, hardware = given
     if not isinstance(hardware, bytes | bytearray | memoryview):
         raise _refuse(family, form, address)
     if len(hardware) > HARDWARE:

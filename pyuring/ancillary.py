@@ -61,10 +61,10 @@ def pack(ancdata: Iterable[Any]) -> bytes:
 
 
 def _c_int(number: Any) -> int:
-    number = index(number)
-    if not -(2**31) <= number < 2**31:
-        raise OverflowError(f"the level and the type of ancillary data are C ints, not {number}")
-    return number
+    value = index(number)
+    if not -(2**31) <= value < 2**31:
+        raise OverflowError(f"the level and the type of ancillary data are C ints, not {value}")
+    return value
 
 
 def unpack(control: bytes | memoryview) -> list[Ancillary]:

@@ -18,7 +18,14 @@ OPCODES: dict[str, int] = {text(row.name): row.opcode for row in lib.pyuring_opc
 SINCE: dict[str, str] = {text(row.name): text(row.since) for row in lib.pyuring_opcodes}
 
 #: Methods that share another one's row.
-for _method, _row in (("readinto", "read"), ("recv_into", "recv"), ("fdatasync", "fsync")):
+for _method, _row in (
+    ("readinto", "read"),
+    ("recv_into", "recv"),
+    ("fdatasync", "fsync"),
+    ("recvfrom", "recvmsg"),
+    ("recvfrom_into", "recvmsg"),
+    ("getpeername", "getsockname"),
+):
     OPCODES[_method] = OPCODES[_row]
     SINCE[_method] = SINCE[_row]
 

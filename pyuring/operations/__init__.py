@@ -3,8 +3,10 @@
 from pyuring.operations.control import ControlOperations
 from pyuring.operations.files import FileOperations
 from pyuring.operations.messages import MessageOperations
+from pyuring.operations.multishots import MultishotOperations
 from pyuring.operations.paths import PathOperations
 from pyuring.operations.socket_options import SocketOptionOperations
+from pyuring.operations.socket_transfers import SocketTransferOperations
 from pyuring.operations.sockets import SocketOperations
 from pyuring.operations.transfers import TransferOperations
 from pyuring.operations.zero_copy import ZeroCopyOperations
@@ -12,7 +14,18 @@ from pyuring.operations.zero_copy import ZeroCopyOperations
 __all__ = ["Operations"]
 
 
-class Operations(TransferOperations, FileOperations, PathOperations, SocketOperations, ControlOperations):
+class Operations(
+    TransferOperations,
+    FileOperations,
+    PathOperations,
+    SocketOperations,
+    SocketTransferOperations,
+    MessageOperations,
+    ZeroCopyOperations,
+    SocketOptionOperations,
+    MultishotOperations,
+    ControlOperations,
+):
     """Every operation.
 
     All take these keyword arguments:

@@ -12,7 +12,7 @@ from pyuring.ancillary import pack, unpack
 from pyuring.buffers import release, vectors
 from pyuring.completion import Completion
 from pyuring.inflight import InFlight
-from pyuring.operations.sockets import memory_of
+from pyuring.operations.socket_transfers import memory_of
 from pyuring.registered_files import descriptor
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ IOV_MAX = 1024
 LONGEST_CONTROL = 2**31 - 1
 
 #: What is received is not inheritable: a descriptor that nobody asked for least of all.
-_CLOEXEC = socket.MSG_CMSG_CLOEXEC
+_CLOEXEC = int(socket.MSG_CMSG_CLOEXEC)
 
 
 def message_vectors(operation: str, buffers: Iterable[Any], *, writable: bool) -> tuple[CData, list[CData]]:
@@ -84,7 +84,7 @@ class ReceiveCompletion(Completion[T_co]):
         return unpack(self._control[: message.controllen]), message.flags & ~_CLOEXEC, self._address()
 
 
-class MessageCompletion(ReceiveCompletion["Message"]):
+class RecvmsgCompletion(ReceiveCompletion["Message"]):
     """A recvmsg."""
 
     __slots__ = ()
@@ -93,7 +93,7 @@ class MessageCompletion(ReceiveCompletion["Message"]):
         return (self._data[:res], *self._rest())
 
 
-class MessageIntoCompletion(ReceiveCompletion["MessageInto"]):
+class RecvmsgIntoCompletion(ReceiveCompletion["MessageInto"]):
     """A recvmsg_into."""
 
     __slots__ = ()
@@ -102,7 +102,7 @@ class MessageIntoCompletion(ReceiveCompletion["MessageInto"]):
         return (res, *self._rest())
 
 
-class FromCompletion(ReceiveCompletion["tuple[bytes, Any]"]):
+class RecvfromCompletion(ReceiveCompletion["tuple[bytes, Any]"]):
     """A recvfrom."""
 
     __slots__ = ()
@@ -111,7 +111,7 @@ class FromCompletion(ReceiveCompletion["tuple[bytes, Any]"]):
         return self._data[:res], self._address()
 
 
-class FromIntoCompletion(ReceiveCompletion["tuple[int, Any]"]):
+class RecvfromIntoCompletion(ReceiveCompletion["tuple[int, Any]"]):
     """A recvfrom_into."""
 
     __slots__ = ()
@@ -198,7 +198,7 @@ class MessageOperations(InFlight):
 
         See `io_uring_prep_recvmsg(3)`, kernel 5.3.
         """
-        op = MessageCompletion()
+        op = RecvmsgCompletion()
         data = op._data = data_of(bufsize)
         control = op._control = control_of(ancbufsize)
         message = op._message = new(MESSAGE)
@@ -237,7 +237,7 @@ class MessageOperations(InFlight):
         See `io_uring_prep_recvmsg(3)`, kernel 5.3.
         """
         target = descriptor(sock)
-        op = MessageIntoCompletion()
+        op = RecvmsgIntoCompletion()
         control = op._control = control_of(ancbufsize)
         message = op._message = new(MESSAGE)
         msg_flags |= _CLOEXEC
@@ -273,7 +273,7 @@ class MessageOperations(InFlight):
 
         See `io_uring_prep_recvmsg(3)`, kernel 5.3.
         """
-        op = FromCompletion()
+        op = RecvfromCompletion()
         data = op._data = data_of(bufsize)
         message = op._message = new(MESSAGE)
         return self._start(
@@ -313,7 +313,7 @@ class MessageOperations(InFlight):
         if not 0 <= nbytes <= length:
             release(hold)
             raise ValueError(f"nbytes must be between 0 and the buffer's {length} bytes, not {nbytes}")
-        op = FromIntoCompletion()
+        op = RecvfromIntoCompletion()
         message = op._message = new(MESSAGE)
         return self._start(
             op, "recvfrom_into", (hold, message, sock), user_data, flags, drain, timeout,

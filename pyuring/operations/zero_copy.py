@@ -10,7 +10,7 @@ from pyuring.ancillary import pack
 from pyuring.completion import ZeroCopyCompletion
 from pyuring.inflight import InFlight
 from pyuring.operations.messages import MESSAGE, message_vectors
-from pyuring.operations.sockets import memory_of
+from pyuring.operations.socket_transfers import memory_of
 from pyuring.probe import is_older
 from pyuring.registered_buffers import RegisteredBuffer
 from pyuring.registered_files import descriptor

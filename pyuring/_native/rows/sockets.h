@@ -14,14 +14,14 @@ FILE_OPERATION(connect, IORING_OP_CONNECT, "5.5", (const char *address, uint32_t
 	io_uring_prep_connect(sqe, fd, (const struct sockaddr *)address, length))
 FILE_OPERATION(send, IORING_OP_SEND, "5.6", (const void *buffer, int64_t length, int msg_flags, bool first), CHECK_LENGTH(length),
 	io_uring_prep_send(sqe, fd, buffer, (size_t)length, msg_flags),
-	sqe->ioprio = first ? IORING_RECVSEND_POLL_FIRST : 0)
+	sqe->ioprio = POLL_FIRST(first))
 FILE_OPERATION(sendto, IORING_OP_SEND, "6.1", (const void *buffer, int64_t length, int msg_flags, bool first, const char *address, uint32_t address_length), CHECK_LENGTH(length),
 	io_uring_prep_send(sqe, fd, buffer, (size_t)length, msg_flags),
 	io_uring_prep_send_set_addr(sqe, (const struct sockaddr *)address, (uint16_t)address_length),
-	sqe->ioprio = first ? IORING_RECVSEND_POLL_FIRST : 0)
+	sqe->ioprio = POLL_FIRST(first))
 FILE_OPERATION(recv, IORING_OP_RECV, "5.6", (void *buffer, int64_t length, int msg_flags, bool first), CHECK_LENGTH(length),
 	io_uring_prep_recv(sqe, fd, buffer, (size_t)length, msg_flags),
-	sqe->ioprio = first ? IORING_RECVSEND_POLL_FIRST : 0)
+	sqe->ioprio = POLL_FIRST(first))
 FILE_OPERATION(shutdown, IORING_OP_SHUTDOWN, "5.11", (int how), NO_CHECK,
 	io_uring_prep_shutdown(sqe, fd, how))
 /* clang-format on */
