@@ -32,6 +32,9 @@ class ZeroCopyOperations(InFlight):
 
     The result comes as with any send; the memory is still in use then. It must not change
     until the handle is `released`, and is not given back before.
+
+    In a ring that has been used with ``drain=True`` these are sends that copy, and say so:
+    the kernel would never start others. See `IOSQE_IO_DRAIN` in `io_uring_enter(2)`.
     """
 
     def send_zc(
