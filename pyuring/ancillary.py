@@ -75,7 +75,10 @@ def unpack(control: bytes | memoryview) -> list[Ancillary]:
         length, level, kind = _HEADER.unpack_from(control, start)
         if length < _DATA:
             break
-        found.append((level, kind, bytes(control[start + _DATA : min(start + length, end)])))
+        stop = start + length
+        found.append((level, kind, bytes(control[start + _DATA : min(stop, end)])))
+        if stop >= end:
+            break
         start += socket.CMSG_SPACE(length - _DATA)
     return found
 

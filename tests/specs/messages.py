@@ -256,7 +256,7 @@ SPECS = [
         ],
         blocking=lambda r, w, t: r.recvmsg_into(w.pair()[0], [bytearray(1)], timeout=t),
         refused={
-            "no list of buffers": (TypeError, lambda t: t.ring.recvmsg_into(t.sock, 5)),  # type: ignore[arg-type]
+            "no list of buffers": (TypeError, lambda t: t.ring.recvmsg_into(t.sock, 5)),
             "too many buffers": (ValueError, lambda t: t.ring.recvmsg_into(t.sock, [t.buffer] * 1025)),
         }
         | refused_control(lambda t, *arguments: t.ring.recvmsg_into(t.sock, [t.buffer], *arguments)),
@@ -282,7 +282,7 @@ SPECS = [
         failures=[Failure("recvfrom", lambda r, w: r.recvfrom(w.client(), 1), OSError, errno.ENOTCONN)],
         blocking=lambda r, w, t: r.recvfrom(w.pair()[0], 1, timeout=t),
         refused=refused_sizes(lambda t, size: t.ring.recvfrom(t.sock, size))
-        | {"flags of text": (TypeError, lambda t: t.ring.recvfrom(t.sock, 1, "x"))},  # type: ignore[arg-type]
+        | {"flags of text": (TypeError, lambda t: t.ring.recvfrom(t.sock, 1, "x"))},
         on_file=lambda r, fd, t: r.recvfrom(fd, 1),
         takes_registered_file=True,
     ),
