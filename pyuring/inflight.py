@@ -60,9 +60,8 @@ class InFlight:
         self._c: RingStruct = new("struct pyuring *")
         self._table: list[Any] = []
         self._free = _NO_SLOT
-        #: By slot, what the kernel reads or writes: buffer exports, paths, iovecs; and file
-        #: objects, whose descriptor it looks up at submission. Kept apart from the handles,
-        #: because these outlive the ring if need be: see `closing`.
+        #: By slot, what the kernel reads or writes, and file objects, whose descriptor it looks up
+        #: at submission. Apart from the handles, because it outlives the ring if need be: `closing`.
         self._holds: list[object] = []
         #: These, registered buffers, and C's structure: all that the kernel may touch.
         self._kept: list[object] = []
@@ -134,28 +133,43 @@ class InFlight:
     ) -> H:
         """Put `op` in the table, let `call` take an SQE for it, and return it.
 
-        The hottest operations repeat these lines rather than pay for the call.
+        Where its 100 ns count these lines are written out; in the hottest operations `_enlist` too.
         """
-        op._ring = self
-        op.operation = operation
-        op.user_data = user_data
-        op.res = None
-        op.flags = 0
         try:
-            while self._free < 0:
-                self._make_room()
-            table = self._table
-            slot = op._slot = self._free
-            self._free = table[slot]
-            table[slot] = op
-            self._holds[slot] = hold
-            tag = self._tag(slot, flags, drain, timeout) if flags or drain or timeout is not None else slot
+            tag = self._enlist(op, operation, hold, user_data, flags, drain, timeout)
             while (code := call(self._c, tag, *arguments)) < 0:
                 self._refused(code, arguments)
         except BaseException as error:
             self._withdraw(op, hold, error)
             raise
         return op
+
+    def _enlist(  # in the try block of the call that takes the SQE: see _withdraw
+        self,
+        op: Handle,
+        operation: str,
+        hold: object,
+        user_data: object,
+        flags: int,
+        drain: bool,
+        timeout: float | None,
+    ) -> int:
+        """Put `op` in the table, with what the kernel will touch for it. Returns its tag for C."""
+        op._ring = self
+        op.operation = operation
+        op.user_data = user_data
+        op.res = None
+        op.flags = 0
+        while self._free < 0:
+            self._make_room()
+        table = self._table
+        slot = op._slot = self._free
+        self._free = table[slot]
+        table[slot] = op
+        self._holds[slot] = hold
+        if flags or drain or timeout is not None:
+            return self._tag(slot, flags, drain, timeout)
+        return slot
 
     def _tag(self, slot: int, flags: int, drain: bool, timeout: float | None) -> int:
         """The tag of an operation that is more than plain."""
@@ -199,14 +213,12 @@ class InFlight:
         return RuntimeError("the ring is closed")
 
     def _make_room(self) -> None:
-        """Wait for one completion; what is reaped stays for wait()."""
-        self._enter(1, -1)
+        self._enter(1, -1)  # what is reaped stays for wait()
 
     def _withdraw(self, op: Handle, hold: object, error: BaseException) -> None:
         """Undo a preparation that raised, unless the operation was queued nonetheless.
 
-        A signal handler may have raised after the SQE was taken: then the operation
-        goes on, and comes out of wait() like any other.
+        That is where a signal handler raised after the SQE was taken: it goes on like any other.
         """
         slot = getattr(op, "_slot", _NO_SLOT)
         if slot >= 0:
@@ -219,10 +231,8 @@ class InFlight:
         # The traceback keeps the frames, and with them the export: let go of it.
         release(hold)
         if isinstance(error, OverflowError):
-            error.add_note(
-                "an argument does not fit its field of the SQE: "
-                "offsets go up to 2**63-1, lengths and descriptors up to 2**31-1"
-            )
+            fields = "offsets go up to 2**63-1, lengths and descriptors up to 2**31-1"
+            error.add_note(f"an argument does not fit its field of the SQE: {fields}")
 
     # -- reaping -----------------------------------------------------------------
 
