@@ -269,7 +269,7 @@ def test_there_is_no_import_cycle(name: str) -> None:
 LAYERS = [
     {"_ffi"},
     {"constants", "errors", "probe", "stat", "buffers", "addresses", "timing"},
-    {"completion", "diagnosis", "inflight", "creation", "mixed", "async_wait"},
+    {"completion", "diagnosis", "inflight", "preparing", "creation", "mixed", "async_wait"},
     {
         "registered_buffers", "registered_files", "direct", "links", "closing",
         "provided_buffers", "multishot", "operations", "operations.multishots", "operations.control",
