@@ -268,7 +268,7 @@ def test_there_is_no_import_cycle(name: str) -> None:
 
 LAYERS = [
     {"_ffi"},
-    {"constants", "errors", "probe", "stat", "buffers", "addresses", "timing"},
+    {"constants", "errors", "probe", "stat", "buffers", "addresses", "timing", "version"},
     {"completion", "diagnosis", "inflight", "preparing", "creation", "mixed", "async_wait"},
     {
         "registered_buffers", "registered_files", "direct", "links", "closing",
