@@ -119,9 +119,7 @@ def test_the_limits_in_contributing_are_those_that_the_tests_enforce() -> None:
 
 
 def test_the_changelog_has_an_entry_for_this_version() -> None:
-    version = re.search(r'^version = "([\d.]+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
-    assert version
-    assert f"## [{version[1]}]" in (ROOT / "CHANGELOG.md").read_text()
+    assert f"## [{pyuring.__version__}]" in (ROOT / "CHANGELOG.md").read_text()
 
 
 def test_the_readme_and_the_changelog_name_every_operation_there_is() -> None:

@@ -268,8 +268,8 @@ def test_there_is_no_import_cycle(name: str) -> None:
 
 LAYERS = [
     {"_ffi"},
-    {"constants", "errors", "probe", "stat", "buffers", "addresses", "ancillary", "timing"},
-    {"completion", "diagnosis", "inflight", "creation", "mixed", "async_wait"},
+    {"constants", "errors", "probe", "stat", "buffers", "addresses", "ancillary", "timing", "version"},
+    {"completion", "diagnosis", "inflight", "preparing", "creation", "mixed", "async_wait"},
     {
         "registered_buffers", "registered_files", "direct", "links", "closing",
         "provided_buffers", "multishot", "operations", "operations.multishots", "operations.control",
