@@ -20,12 +20,16 @@ if TYPE_CHECKING:
 
 __all__ = ["SocketTransferOperations", "memory_of"]
 
+_send = lib.pyuring_prep_send
+_sendto = lib.pyuring_prep_sendto
+_recv = lib.pyuring_prep_recv
+
 
 def memory_of(ring: InFlight, buffer: Any, *, writable: bool) -> tuple[Any, Any, int]:
     """(what to hold, the address, the length) of memory to send from or receive into."""
+    if type(buffer) is bytes and not writable:
+        return buffer, buffer, len(buffer)  # CFFI passes its address; it needs no export
     if not isinstance(buffer, RegisteredBuffer):
-        if type(buffer) is bytes and not writable:
-            return buffer, buffer, len(buffer)  # CFFI passes its address; it needs no export
         held = export(buffer, writable=writable)
         return held, held, len(held)
     # These operations take it as memory like any other, so no row checks its table.
@@ -66,13 +70,17 @@ class SocketTransferOperations(InFlight):
 
         See `io_uring_prep_send(3)`, kernel 5.6.
         """
-        target = descriptor(sock)
+        target = sock if isinstance(sock, int) else descriptor(sock)
         hold, memory, length = memory_of(self, data, writable=False)
         op: Completion[int] = Completion()
-        return self._start(
-            op, "send", (hold, sock), user_data, flags, drain, timeout,
-            lib.pyuring_prep_send, target, memory, length, msg_flags, poll_first,
-        )  # fmt: skip
+        try:
+            tag = self._enlist(op, "send", (hold, sock), user_data, flags, drain, timeout)
+            while (code := _send(self._c, tag, target, memory, length, msg_flags, poll_first)) < 0:
+                self._refused(code, (target, memory, length))
+        except BaseException as error:
+            self._withdraw(op, hold, error)
+            raise
+        return op
 
     def sendto(
         self,
@@ -105,10 +113,14 @@ class SocketTransferOperations(InFlight):
         raw = encode(address, family_of(sock))
         hold, memory, length = memory_of(self, data, writable=False)
         op: Completion[int] = Completion()
-        return self._start(
-            op, "sendto", (hold, raw, sock), user_data, flags, drain, timeout,
-            lib.pyuring_prep_sendto, target, memory, length, msg_flags, poll_first, raw, len(raw),
-        )  # fmt: skip
+        try:
+            tag = self._enlist(op, "sendto", (hold, raw, sock), user_data, flags, drain, timeout)
+            while (code := _sendto(self._c, tag, target, memory, length, msg_flags, poll_first, raw, len(raw))) < 0:
+                self._refused(code, (target, memory, length))
+        except BaseException as error:
+            self._withdraw(op, hold, error)
+            raise
+        return op
 
     def recv(
         self,
@@ -136,15 +148,19 @@ class SocketTransferOperations(InFlight):
         """
         if not 0 <= bufsize <= lib.PYURING_MAX_LENGTH:
             raise ValueError(f"bufsize must be between 0 and {lib.PYURING_MAX_LENGTH} bytes, not {bufsize}")
-        target = descriptor(sock)
+        target = sock if isinstance(sock, int) else descriptor(sock)
         op = BytesCompletion()
-        op._data = bytes(bufsize)  # see TransferOperations.read
+        data = op._data = bytes(bufsize)  # see TransferOperations.read
         if not bufsize:
             return self._start(op, "recv", None, user_data, flags, drain, timeout, lib.pyuring_prep_nop)
-        return self._start(
-            op, "recv", (op._data, sock), user_data, flags, drain, timeout,
-            lib.pyuring_prep_recv, target, op._data, bufsize, msg_flags, poll_first,
-        )  # fmt: skip
+        try:
+            tag = self._enlist(op, "recv", (data, sock), user_data, flags, drain, timeout)
+            while (code := _recv(self._c, tag, target, data, bufsize, msg_flags, poll_first)) < 0:
+                self._refused(code, (target, data, bufsize))
+        except BaseException as error:
+            self._withdraw(op, None, error)
+            raise
+        return op
 
     def recv_into(
         self,
@@ -179,7 +195,7 @@ class SocketTransferOperations(InFlight):
             return self._recv_into_provided(
                 sock, buffer, index(nbytes), msg_flags, poll_first, user_data, flags, drain, timeout
             )
-        target, nbytes = descriptor(sock), index(nbytes)
+        target, nbytes = sock if isinstance(sock, int) else descriptor(sock), index(nbytes)
         hold, memory, length = memory_of(self, buffer, writable=True)
         if not 0 <= nbytes <= length:
             release(hold)
@@ -187,10 +203,14 @@ class SocketTransferOperations(InFlight):
         op: Completion[int] = Completion()
         if not length:
             return self._start(op, "recv_into", hold, user_data, flags, drain, timeout, lib.pyuring_prep_nop)
-        return self._start(
-            op, "recv_into", (hold, sock), user_data, flags, drain, timeout,
-            lib.pyuring_prep_recv, target, memory, nbytes or length, msg_flags, poll_first,
-        )  # fmt: skip
+        try:
+            tag = self._enlist(op, "recv_into", (hold, sock), user_data, flags, drain, timeout)
+            while (code := _recv(self._c, tag, target, memory, nbytes or length, msg_flags, poll_first)) < 0:
+                self._refused(code, (target, memory, nbytes or length))
+        except BaseException as error:
+            self._withdraw(op, hold, error)
+            raise
+        return op
 
     def _recv_into_provided(
         self,
