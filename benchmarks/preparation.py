@@ -29,7 +29,9 @@ NAME = "preparation"
 #: What the others are compared with.
 PLAIN = "nop"
 #: These have a msghdr or an array of iovecs to build, and cannot be as cheap.
-WITH_ARRAYS = frozenset({"readv", "writev"})
+WITH_ARRAYS = frozenset(
+    {"readv", "writev", "sendmsg", "sendmsg_zc", "recvmsg", "recvmsg_into", "recvfrom", "recvfrom_into"}
+)
 
 _AT_ONCE = 512
 
@@ -74,6 +76,22 @@ OPERATIONS: dict[str, Prepare] = {
     "recv": lambda r, t: r.recv(t.sock, 64),
     "recv_into": lambda r, t: r.recv_into(t.sock, t.buffer),
     "shutdown": lambda r, t: r.shutdown(t.sock, socket.SHUT_WR),
+    "bind": lambda r, t: r.bind(t.sock, ("127.0.0.1", 80)),
+    "listen": lambda r, t: r.listen(t.sock),
+    "sendto": lambda r, t: r.sendto(t.sock, t.data, ("127.0.0.1", 80)),
+    "sendmsg": lambda r, t: r.sendmsg(t.sock, t.buffers),
+    "recvmsg": lambda r, t: r.recvmsg(t.sock, 64),
+    "recvmsg_into": lambda r, t: r.recvmsg_into(t.sock, t.buffers),
+    "recvfrom": lambda r, t: r.recvfrom(t.sock, 64),
+    "recvfrom_into": lambda r, t: r.recvfrom_into(t.sock, t.buffer),
+    "send_zc": lambda r, t: r.send_zc(t.sock, t.data),
+    "sendmsg_zc": lambda r, t: r.sendmsg_zc(t.sock, t.buffers),
+    "siocinq": lambda r, t: r.siocinq(t.sock),
+    "siocoutq": lambda r, t: r.siocoutq(t.sock),
+    "getsockopt": lambda r, t: r.getsockopt(t.sock, socket.SOL_SOCKET, socket.SO_TYPE),
+    "setsockopt": lambda r, t: r.setsockopt(t.sock, socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    "getsockname": lambda r, t: r.getsockname(t.sock),
+    "getpeername": lambda r, t: r.getpeername(t.sock),
 }
 
 

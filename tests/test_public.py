@@ -268,12 +268,13 @@ def test_there_is_no_import_cycle(name: str) -> None:
 
 LAYERS = [
     {"_ffi"},
-    {"constants", "errors", "probe", "stat", "buffers", "addresses", "timing", "version"},
+    {"constants", "errors", "probe", "stat", "buffers", "addresses", "ancillary", "timing", "version"},
     {"completion", "diagnosis", "inflight", "preparing", "creation", "mixed", "async_wait"},
     {
         "registered_buffers", "registered_files", "direct", "links", "closing",
         "provided_buffers", "multishot", "operations", "operations.multishots", "operations.control",
         "operations.files", "operations.paths", "operations.sockets", "operations.transfers",
+        "operations.socket_transfers", "operations.messages", "operations.zero_copy", "operations.socket_options",
     },
     {"ring"},
 ]  # fmt: skip

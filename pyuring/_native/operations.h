@@ -16,6 +16,7 @@
 #define PYURING_OPERATIONS_H
 
 #include "groups.h"
+#include "messages.h"
 #include "prepare.h"
 
 /* A registered buffer, or a part of one. */
@@ -76,6 +77,8 @@ static inline bool pyuring_is_polled(int opcode)
 	return false;
 }
 
+#define POLL_FIRST(first) ((first) ? IORING_RECVSEND_POLL_FIRST : 0)
+
 #define PYURING_PARAMETERS(...) __VA_OPT__(, ) __VA_ARGS__
 
 #define PYURING_FUSED(opcode, resolve, check, ...)                                         \
@@ -111,8 +114,10 @@ static inline bool pyuring_is_polled(int opcode)
 
 #include "rows/control.h"
 #include "rows/files.h"
+#include "rows/messages.h"
 #include "rows/multishots.h"
 #include "rows/paths.h"
+#include "rows/socket_options.h"
 #include "rows/sockets.h"
 #include "rows/transfers.h"
 

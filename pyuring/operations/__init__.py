@@ -2,10 +2,14 @@
 
 from pyuring.operations.control import ControlOperations
 from pyuring.operations.files import FileOperations
+from pyuring.operations.messages import MessageOperations
 from pyuring.operations.multishots import MultishotOperations
 from pyuring.operations.paths import PathOperations
+from pyuring.operations.socket_options import SocketOptionOperations
+from pyuring.operations.socket_transfers import SocketTransferOperations
 from pyuring.operations.sockets import SocketOperations
 from pyuring.operations.transfers import TransferOperations
+from pyuring.operations.zero_copy import ZeroCopyOperations
 
 __all__ = ["Operations"]
 
@@ -15,6 +19,10 @@ class Operations(
     FileOperations,
     PathOperations,
     SocketOperations,
+    SocketTransferOperations,
+    MessageOperations,
+    ZeroCopyOperations,
+    SocketOptionOperations,
     MultishotOperations,
     ControlOperations,
 ):
