@@ -16,12 +16,14 @@ from pyuring._ffi import ffi as ffi
 from pyuring._ffi import lib as lib
 from pyuring._ffi import text as _text
 from pyuring.completion import Completion as Completion
+from pyuring.constants import EpollOp as EpollOp
 from pyuring.constants import Features as Features
 from pyuring.constants import SetupFlags as SetupFlags
 from pyuring.constants import SqeFlags as SqeFlags
 from pyuring.errors import BadDescriptorError as BadDescriptorError
 from pyuring.errors import UnavailableError as UnavailableError
 from pyuring.errors import UnsupportedError as UnsupportedError
+from pyuring.operations.messages import send_message as send_message
 from pyuring.registered_buffers import RegisteredBuffer as RegisteredBuffer
 from pyuring.registered_buffers import RegisteredBuffers as RegisteredBuffers
 from pyuring.registered_files import RegisteredFile as RegisteredFile
@@ -32,6 +34,7 @@ from pyuring.stat import StatxResult as StatxResult
 __all__ = [
     "BadDescriptorError",
     "Completion",
+    "EpollOp",
     "Features",
     "RegisteredBuffer",
     "RegisteredBuffers",
@@ -45,6 +48,7 @@ __all__ = [
     "UnsupportedError",
     "ffi",
     "lib",
+    "send_message",
 ]
 
 try:

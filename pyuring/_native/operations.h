@@ -17,6 +17,7 @@
 
 #include "groups.h"
 #include "prepare.h"
+#include "targets.h"
 
 /* A registered buffer, or a part of one. */
 struct pyuring_buffer {
@@ -47,6 +48,12 @@ struct pyuring_buffer {
 	(!(direct) ? 0                                                                           \
 		   : ((direct) & PYURING_FILE_ANY) == PYURING_FILE_ANY ? IORING_FILE_INDEX_ALLOC \
 								       : (uint32_t)((direct) & PYURING_FILE_ANY) + 1)
+
+/* A registered file of this ring, where no other will do. */
+#define CHECK_REGISTERED(file) ((file) < 0 || (file) >> PYURING_FILE_BITS != u->files_key ? PYURING_BAD_TABLE : 0)
+#define CHECK_COMMAND(size) ((size) > pyuring_command_room(u) ? PYURING_BAD_COMMAND : 0)
+#define CHECK_FIXED_COMMAND(size, buffer) \
+	(BUFFER(buffer)->table != u->buffers_key ? PYURING_BAD_TABLE : CHECK_COMMAND(size))
 
 /* What an IOPOLL ring takes; the kernel refuses the rest, with EINVAL and no word why. */
 static inline bool pyuring_is_polled(int opcode)
@@ -106,8 +113,10 @@ static inline bool pyuring_is_polled(int opcode)
 
 #include "rows/control.h"
 #include "rows/files.h"
+#include "rows/messages.h"
 #include "rows/paths.h"
 #include "rows/sockets.h"
+#include "rows/synchronisation.h"
 #include "rows/transfers.h"
 
 #endif

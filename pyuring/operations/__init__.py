@@ -1,15 +1,31 @@
 """The operations of io_uring as methods, by domain; `Ring` inherits them."""
 
+from pyuring.operations.commands import CommandOperations
 from pyuring.operations.control import ControlOperations
 from pyuring.operations.files import FileOperations
+from pyuring.operations.messages import MessageOperations
 from pyuring.operations.paths import PathOperations
+from pyuring.operations.readiness import ReadinessOperations
 from pyuring.operations.sockets import SocketOperations
+from pyuring.operations.synchronisation import SynchronisationOperations
+from pyuring.operations.timers import TimerOperations
 from pyuring.operations.transfers import TransferOperations
 
 __all__ = ["Operations"]
 
 
-class Operations(TransferOperations, FileOperations, PathOperations, SocketOperations, ControlOperations):
+class Operations(
+    TransferOperations,
+    FileOperations,
+    PathOperations,
+    SocketOperations,
+    ReadinessOperations,
+    TimerOperations,
+    SynchronisationOperations,
+    MessageOperations,
+    CommandOperations,
+    ControlOperations,
+):
     """Every operation.
 
     All take these keyword arguments:
