@@ -3,6 +3,7 @@
 from pyuring.operations.commands import CommandOperations
 from pyuring.operations.control import ControlOperations
 from pyuring.operations.files import FileOperations
+from pyuring.operations.legacy_buffers import LegacyBufferOperations
 from pyuring.operations.messages import MessageOperations
 from pyuring.operations.paths import PathOperations
 from pyuring.operations.readiness import ReadinessOperations
@@ -24,6 +25,7 @@ class Operations(
     SynchronisationOperations,
     MessageOperations,
     CommandOperations,
+    LegacyBufferOperations,
     ControlOperations,
 ):
     """Every operation.

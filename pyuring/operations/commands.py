@@ -1,4 +1,4 @@
-"""Commands to drivers, and provided buffers of the old kind."""
+"""Commands to drivers."""
 
 from __future__ import annotations
 
