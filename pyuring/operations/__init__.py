@@ -5,6 +5,7 @@ from pyuring.operations.control import ControlOperations
 from pyuring.operations.files import FileOperations
 from pyuring.operations.legacy_buffers import LegacyBufferOperations
 from pyuring.operations.messages import MessageOperations
+from pyuring.operations.multishots import MultishotOperations
 from pyuring.operations.paths import PathOperations
 from pyuring.operations.readiness import ReadinessOperations
 from pyuring.operations.sockets import SocketOperations
@@ -26,6 +27,7 @@ class Operations(
     MessageOperations,
     CommandOperations,
     LegacyBufferOperations,
+    MultishotOperations,
     ControlOperations,
 ):
     """Every operation.
