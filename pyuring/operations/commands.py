@@ -61,32 +61,30 @@ class CommandOperations(InFlight):
         """
         target = descriptor(file)
         command = data if data.__class__ is bytes else bytes(memoryview(data))
-        hold: list[Any] = [file]
-        try:
-            for thing in holds:
-                hold.append(_held(thing))
-        except BaseException:
-            release(hold)
-            raise
+        hold = held_for(file, buffer, holds)
         op: Completion[int] = Completion()
-        if buffer is None:
-            return self._start(
-                op, "uring_cmd", hold, user_data, flags, drain, timeout,
-                lib.pyuring_prep_uring_cmd, target, cmd_op, command, len(command), addr, length, file_index,
-            )  # fmt: skip
-        if not isinstance(buffer, RegisteredBuffer):
-            release(hold)
-            raise TypeError(f"buffer is a registered one, not {type(buffer).__name__}")
-        hold.append(buffer._memory.pin)
+        call = lib.pyuring_prep_uring_cmd if buffer is None else lib.pyuring_prep_uring_cmd_fixed
+        more = () if buffer is None else (buffer._c,)
         return self._start(
             op, "uring_cmd", hold, user_data, flags, drain, timeout,
-            lib.pyuring_prep_uring_cmd_fixed,
-            target, cmd_op, command, len(command), addr, length, file_index, buffer._c,
+            call, target, cmd_op, command, len(command), addr, length, file_index, *more,
         )  # fmt: skip
 
 
-def _held(thing: Any) -> Any:
+def held_for(file: Any, buffer: RegisteredBuffer | None, things: Iterable[Any]) -> list[Any]:
+    """What a command holds: exports of buffers, and other objects as they are."""
+    hold = [file]
+    if buffer is not None:
+        if not isinstance(buffer, RegisteredBuffer):
+            raise TypeError(f"buffer is a registered one, not {type(buffer).__name__}")
+        hold.append(buffer._memory.pin)
     try:
-        return export(thing, writable=False)
-    except TypeError:
-        return thing
+        for thing in things:
+            try:
+                hold.append(export(thing, writable=False))
+            except TypeError:
+                hold.append(thing)
+    except BaseException:
+        release(hold)
+        raise
+    return hold

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pyuring._ffi import lib
-from pyuring.completion import Completion, NoneCompletion
+from pyuring.completion import Completion, Handle, NoneCompletion
 from pyuring.inflight import InFlight
 from pyuring.operations.targets import target_id
 from pyuring.probe import OPCODES
@@ -31,7 +31,7 @@ class ControlOperations(InFlight):
 
     def cancel(
         self,
-        operation: Completion[Any],
+        operation: Handle,
         *,
         user_data: object = None,
         flags: int = 0,

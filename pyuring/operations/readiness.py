@@ -8,7 +8,7 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from pyuring._ffi import ffi, lib, new
-from pyuring.completion import Completion, NoneCompletion
+from pyuring.completion import Completion, Handle, NoneCompletion
 from pyuring.constants import EpollOp
 from pyuring.inflight import InFlight
 from pyuring.operations.targets import POLLS, target_id
@@ -73,7 +73,7 @@ class ReadinessOperations(InFlight):
 
     def poll_update(
         self,
-        operation: Completion[Any],
+        operation: Handle,
         events: int,
         *,
         user_data: object = None,
@@ -101,7 +101,7 @@ class ReadinessOperations(InFlight):
 
     def poll_remove(
         self,
-        operation: Completion[Any],
+        operation: Handle,
         *,
         user_data: object = None,
         flags: int = 0,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pyuring._ffi import lib
-from pyuring.completion import Completion
+from pyuring.completion import Handle
 
 if TYPE_CHECKING:
     from pyuring.inflight import InFlight
@@ -20,10 +20,10 @@ POLLS = frozenset({"poll", "poll_multishot"})
 TIMERS = frozenset({"timeout", "timeout_multishot"})
 
 
-def target_id(ring: InFlight, operation: Completion[Any], kinds: frozenset[str] | None = None) -> int:
+def target_id(ring: InFlight, operation: Handle, kinds: frozenset[str] | None = None) -> int:
     """The user_data of `operation`, which is one of `ring` and of these kinds; NO_ID once it is done."""
-    if not isinstance(operation, Completion):
-        raise TypeError(f"the target is a Completion, not {type(operation).__name__}")
+    if not isinstance(operation, Handle):
+        raise TypeError(f"the target is an operation's handle, not {type(operation).__name__}")
     if operation._ring is not ring:
         raise ValueError("this is an operation of another ring")
     if kinds is not None and operation.operation not in kinds:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from pyuring._ffi import lib
-from pyuring.completion import Completion, NoneCompletion, TimerCompletion
+from pyuring.completion import Completion, Handle, NoneCompletion, TimerCompletion
 from pyuring.inflight import InFlight
 from pyuring.operations.targets import NO_ID, TIMERS, target_id
 from pyuring.timing import nanoseconds
@@ -67,7 +66,7 @@ class TimerOperations(InFlight):
 
     def timeout_remove(
         self,
-        operation: Completion[Any],
+        operation: Handle,
         *,
         user_data: object = None,
         flags: int = 0,
@@ -93,7 +92,7 @@ class TimerOperations(InFlight):
 
     def timeout_update(
         self,
-        operation: Completion[Any],
+        operation: Handle,
         seconds: float,
         *,
         absolute: bool = False,
