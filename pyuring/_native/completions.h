@@ -45,6 +45,7 @@ static inline unsigned pyuring_batch_add(struct pyuring *u, int32_t slot, int32_
 static inline void pyuring_free_slot(struct pyuring *u, struct pyuring_slot *entry)
 {
 	entry->id = 0;
+	entry->plain = false; /* a CQE with the user_data 0 is not its own */
 	u->cancels_missed |= u->cancels_wait;
 }
 
