@@ -24,7 +24,7 @@ from pyuring.errors import BadDescriptorError as BadDescriptorError
 from pyuring.errors import UnavailableError as UnavailableError
 from pyuring.errors import UnsupportedError as UnsupportedError
 from pyuring.multishot import Multishot as Multishot
-from pyuring.operations.messages import send_message as send_message
+from pyuring.operations.ring_messages import send_message as send_message
 from pyuring.provided_buffers import BufferRing as BufferRing
 from pyuring.provided_buffers import ProvidedBuffer as ProvidedBuffer
 from pyuring.registered_buffers import RegisteredBuffer as RegisteredBuffer

@@ -275,7 +275,7 @@ LAYERS = [
         "registered_buffers", "registered_files", "direct", "links", "closing",
         "provided_buffers", "multishot", "operations", "operations.multishots", "operations.control",
         "operations.targets", "operations.timers", "operations.readiness", "operations.synchronisation",
-        "operations.messages", "operations.commands", "operations.legacy_buffers",
+        "operations.ring_messages", "operations.commands", "operations.legacy_buffers",
         "operations.files", "operations.paths", "operations.sockets", "operations.transfers",
     },
     {"ring"},

@@ -116,9 +116,9 @@ static inline bool pyuring_is_polled(int opcode)
 	static int pyuring_prep_##name(struct pyuring *u, int tag, int64_t file PYURING_PARAMETERS parameters) \
 	PYURING_FUSED(opcode, pyuring_resolve(u, file, &place), check, __VA_ARGS__)
 
+#include "rows/commands.h"
 #include "rows/control.h"
 #include "rows/files.h"
-#include "rows/messages.h"
 #include "rows/multishots.h"
 #include "rows/paths.h"
 #include "rows/sockets.h"

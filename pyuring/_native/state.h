@@ -104,6 +104,7 @@ struct pyuring {
 	uint64_t counter;
 	bool cancels_missed; /* some slot has cancel_again set, and is worth asking again */
 	bool cancels_wait;   /* some has, and is so once another operation is complete */
+	bool has_multishots; /* a multishot was prepared, ever */
 	bool has_drains;     /* an operation with IOSQE_IO_DRAIN was prepared, ever */
 	uint32_t slot_bits;
 	uint32_t limit;     /* CQ entries: in flight never exceeds them */

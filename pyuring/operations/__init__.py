@@ -4,10 +4,10 @@ from pyuring.operations.commands import CommandOperations
 from pyuring.operations.control import ControlOperations
 from pyuring.operations.files import FileOperations
 from pyuring.operations.legacy_buffers import LegacyBufferOperations
-from pyuring.operations.messages import MessageOperations
 from pyuring.operations.multishots import MultishotOperations
 from pyuring.operations.paths import PathOperations
 from pyuring.operations.readiness import ReadinessOperations
+from pyuring.operations.ring_messages import RingMessageOperations
 from pyuring.operations.sockets import SocketOperations
 from pyuring.operations.synchronisation import SynchronisationOperations
 from pyuring.operations.timers import TimerOperations
@@ -24,7 +24,7 @@ class Operations(
     ReadinessOperations,
     TimerOperations,
     SynchronisationOperations,
-    MessageOperations,
+    RingMessageOperations,
     CommandOperations,
     LegacyBufferOperations,
     MultishotOperations,

@@ -20,7 +20,7 @@ from pyuring.registered_files import (
     plain_descriptor,
 )
 
-__all__ = ["MessageOperations", "send_message"]
+__all__ = ["RingMessageOperations", "send_message"]
 
 _MESSAGE = lib.PYURING_MESSAGE
 _LIMIT = 1 << lib.PYURING_ID_BITS
@@ -44,7 +44,7 @@ class SentFileCompletion(Completion[int]):
         return res if self._place == _ANY_SLOT else self._place - 1
 
 
-class MessageOperations(InFlight):
+class RingMessageOperations(InFlight):
     """Messages from ring to ring.
 
     One comes out of the other ring's `Ring.wait` and `Ring.completions` as a done
