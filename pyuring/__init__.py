@@ -9,9 +9,6 @@ See `Ring` for all that a ring can do; `lib` and `ffi` are liburing itself, see
 docs/level0.md.
 """
 
-from importlib.metadata import PackageNotFoundError as _PackageNotFoundError
-from importlib.metadata import version as _version
-
 from pyuring._ffi import ffi as ffi
 from pyuring._ffi import lib as lib
 from pyuring._ffi import text as _text
@@ -33,6 +30,7 @@ from pyuring.registered_files import RegisteredFile as RegisteredFile
 from pyuring.registered_files import RegisteredFiles as RegisteredFiles
 from pyuring.ring import Ring as Ring
 from pyuring.stat import StatxResult as StatxResult
+from pyuring.version import __version__ as __version__
 
 __all__ = [
     "BadDescriptorError",
@@ -56,12 +54,6 @@ __all__ = [
     "lib",
     "send_message",
 ]
-
-try:
-    #: The release of pyuring.
-    __version__ = _version("pyuring-cffi")
-except _PackageNotFoundError:  # a checkout that was built in place
-    __version__ = "0+unknown"
 
 #: The release of the liburing that pyuring was built with.
 liburing_version = _text(lib.pyuring_liburing_version)

@@ -12,7 +12,7 @@ from pyuring.constants import Features, SetupFlags
 from pyuring.creation import make_ring
 from pyuring.links import Link
 from pyuring.operations import Operations
-from pyuring.probe import OPCODES
+from pyuring.probe import is_there
 from pyuring.registered_buffers import BufferRegistration
 from pyuring.registered_files import FileRegistration
 from pyuring.timing import nanoseconds
@@ -240,8 +240,8 @@ class Ring(Operations, BufferRegistration, FileRegistration):
 
         See `io_uring_get_probe(3)`, kernel 5.6.
         """
-        opcode = OPCODES.get(operation) if isinstance(operation, str) else operation
-        return opcode in self._supported()
+        opcodes = self._supported()
+        return is_there(operation, opcodes) if isinstance(operation, str) else operation in opcodes
 
     def stats(self) -> dict[str, int]:
         """Counters since the ring was made.

@@ -269,14 +269,15 @@ def test_there_is_no_import_cycle(name: str) -> None:
 
 LAYERS = [
     {"_ffi"},
-    {"constants", "errors", "probe", "stat", "buffers", "addresses", "timing"},
-    {"completion", "diagnosis", "inflight", "creation", "mixed", "async_wait"},
+    {"constants", "errors", "probe", "stat", "buffers", "addresses", "ancillary", "timing", "version"},
+    {"completion", "diagnosis", "inflight", "preparing", "creation", "mixed", "async_wait"},
     {
         "registered_buffers", "registered_files", "direct", "links", "closing",
         "provided_buffers", "multishot", "operations", "operations.multishots", "operations.control",
         "operations.targets", "operations.timers", "operations.readiness", "operations.synchronisation",
         "operations.ring_messages", "operations.commands", "operations.legacy_buffers",
         "operations.files", "operations.paths", "operations.sockets", "operations.transfers",
+        "operations.socket_transfers", "operations.messages", "operations.zero_copy", "operations.socket_options",
     },
     {"ring"},
 ]  # fmt: skip

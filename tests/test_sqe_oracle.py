@@ -50,6 +50,7 @@ import pyuring
 from pyuring import Completion, Ring, SqeFlags
 from pyuring.completion import Handle
 from pyuring.operations import Operations
+from pyuring.probe import SINCE, is_older
 
 BUFFER = bytearray(71)
 OTHER = bytearray(73)
@@ -218,6 +219,38 @@ ROWS = [
         "accept", lambda r: r.accept(11, socket.SOCK_NONBLOCK), 13,
         {"fd": 11, "rw_flags": socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC},
         check_accept, pointers=("addr", "off"),
+    ),
+    Row(
+        "socket into any slot", lambda r: r.socket(socket.AF_INET6, direct=r.register_files(sparse=7)), 45,
+        {"fd": socket.AF_INET6, "off": socket.SOCK_STREAM, "file_index": U32 - 1},
+    ),
+    Row(
+        "socket into a slot", lambda r: r.socket(socket.AF_INET6, direct=r.register_files(sparse=7)[4]), 45,
+        {"fd": socket.AF_INET6, "off": socket.SOCK_STREAM, "file_index": 5},
+    ),
+    Row(
+        "accept into a slot", lambda r: r.accept(11, direct=r.register_files(sparse=7)[4]), 13,
+        {"fd": 11, "file_index": 5}, check_accept, pointers=("addr", "off"),
+    ),
+    Row(
+        "accept what is there", lambda r: r.accept(11, dont_wait=True), 13,
+        {"fd": 11, "ioprio": 2, "rw_flags": socket.SOCK_CLOEXEC}, check_accept, pointers=("addr", "off"),
+    ),
+    Row(
+        "accept what comes", lambda r: r.accept(11, poll_first=True), 13,
+        {"fd": 11, "ioprio": 4, "rw_flags": socket.SOCK_CLOEXEC}, check_accept, pointers=("addr", "off"),
+    ),
+    Row(
+        "send when there is room", lambda r: r.send(11, DATA, socket.MSG_DONTWAIT, poll_first=True), 26,
+        {"fd": 11, "addr": address_of_bytes(DATA), "len": 79, "rw_flags": socket.MSG_DONTWAIT, "ioprio": 1},
+    ),
+    Row(
+        "recv what comes", lambda r: r.recv(11, 13, poll_first=True), 27, {"fd": 11, "len": 13, "ioprio": 1},
+        check_read, pointers=("addr",),
+    ),
+    Row(
+        "recv_into what comes", lambda r: r.recv_into(11, BUFFER, poll_first=True), 27,
+        {"fd": 11, "addr": address_of(BUFFER), "len": 71, "ioprio": 1},
     ),
     Row(
         "send", lambda r: r.send(11, DATA, socket.MSG_WAITALL), 26,
@@ -499,4 +532,4 @@ def test_the_opcode_numbers_of_the_oracle_are_those_the_probe_uses() -> None:
     with Ring(entries=4) as ring:
         for row in ROWS:
             assert ring.supports(row.opcode), f"{row.name}: this kernel ({os.uname().release}) lacks it"
-            assert ring.supports(method_of(row))
+            assert ring.supports(method_of(row)) is not is_older(SINCE[method_of(row)])

@@ -69,6 +69,18 @@ enum {
 	PYURING_PBUF_RING_INC = 2,       /* 6.12 */
 	PYURING_RECVSEND_BUNDLE = 1 << 4, /* 6.10 */
 	PYURING_TIMEOUT_MULTISHOT = 1 << 6, /* 6.4 */
+	PYURING_SEND_ZC_REPORT_USAGE = 8, /* 6.2 */
+	PYURING_ACCEPT_DONTWAIT = 2,     /* 6.10 */
+	PYURING_ACCEPT_POLL_FIRST = 4,   /* 6.10 */
+};
+
+/* What IORING_OP_URING_CMD does on a socket. */
+enum {
+	PYURING_SOCKET_SIOCINQ = 0,     /* 6.7 */
+	PYURING_SOCKET_SIOCOUTQ = 1,    /* 6.7 */
+	PYURING_SOCKET_GETSOCKOPT = 2,  /* 6.7 */
+	PYURING_SOCKET_SETSOCKOPT = 3,  /* 6.7 */
+	PYURING_SOCKET_GETSOCKNAME = 5, /* 6.19 */
 };
 
 /* struct io_uring_buf_reg got its flags in the place of what 2.3 calls pad. */

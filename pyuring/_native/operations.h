@@ -16,6 +16,7 @@
 #define PYURING_OPERATIONS_H
 
 #include "groups.h"
+#include "messages.h"
 #include "prepare.h"
 #include "targets.h"
 
@@ -83,6 +84,8 @@ static inline bool pyuring_is_polled(int opcode)
 	return false;
 }
 
+#define POLL_FIRST(first) ((first) ? IORING_RECVSEND_POLL_FIRST : 0)
+
 #define PYURING_PARAMETERS(...) __VA_OPT__(, ) __VA_ARGS__
 
 #define PYURING_FUSED(opcode, resolve, check, ...)                                         \
@@ -119,8 +122,10 @@ static inline bool pyuring_is_polled(int opcode)
 #include "rows/commands.h"
 #include "rows/control.h"
 #include "rows/files.h"
+#include "rows/messages.h"
 #include "rows/multishots.h"
 #include "rows/paths.h"
+#include "rows/socket_options.h"
 #include "rows/sockets.h"
 #include "rows/synchronisation.h"
 #include "rows/transfers.h"

@@ -73,6 +73,19 @@ def address_of_bytes(data: bytes) -> int:
     return address
 
 
+@dataclass(frozen=True)
+class Named:
+    """A socket as far as preparing looks at it: a descriptor that need not exist, and a family."""
+
+    file: Any
+    family: int = socket.AF_INET
+
+    def fileno(self) -> int:
+        number = self.file if isinstance(self.file, int) else self.file.fileno()
+        assert isinstance(number, int)
+        return number
+
+
 def text_at(address: int) -> bytes:
     return ctypes.string_at(address)
 
@@ -153,6 +166,21 @@ class World:
 
     def pair(self) -> tuple[socket.socket, socket.socket]:
         pair = socket.socketpair()
+        self.sockets += pair
+        return pair
+
+    def tcp_pair(self) -> tuple[socket.socket, socket.socket]:
+        """Two ends of a TCP connection, which zero copy and SIOCINQ need."""
+        client = socket.create_connection(self.listener().getsockname())
+        accepted, _ = self.sockets[-1].accept()
+        self.sockets += [client, accepted]
+        return client, accepted
+
+    def datagrams(self) -> tuple[socket.socket, socket.socket]:
+        """Two UDP sockets that are bound and not connected."""
+        pair = socket.socket(type=socket.SOCK_DGRAM), socket.socket(type=socket.SOCK_DGRAM)
+        for sock in pair:
+            sock.bind(("127.0.0.1", 0))
         self.sockets += pair
         return pair
 
