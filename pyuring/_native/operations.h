@@ -57,9 +57,9 @@ struct pyuring_buffer {
 
 /* A registered file of this ring, where no other will do. */
 #define CHECK_REGISTERED(file) ((file) < 0 || (file) >> PYURING_FILE_BITS != u->files_key ? PYURING_BAD_TABLE : 0)
-#define CHECK_COMMAND(size) ((size) > pyuring_command_room(u) ? PYURING_BAD_COMMAND : 0)
-#define CHECK_FIXED_COMMAND(size, buffer) \
-	(BUFFER(buffer)->table != u->buffers_key ? PYURING_BAD_TABLE : CHECK_COMMAND(size))
+#define CHECK_COMMAND(size, buffer)                                                       \
+	((buffer) && BUFFER(buffer)->table != u->buffers_key ? PYURING_BAD_TABLE          \
+	 : (size) > pyuring_command_room(u)                   ? PYURING_BAD_COMMAND : 0)
 
 /* What an IOPOLL ring takes; the kernel refuses the rest, with EINVAL and no word why. */
 static inline bool pyuring_is_polled(int opcode)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from pyuring._ffi import lib
+from pyuring._ffi import NULL, lib
 from pyuring.buffers import export, release
 from pyuring.completion import Completion
 from pyuring.inflight import InFlight
@@ -13,6 +13,8 @@ from pyuring.registered_buffers import RegisteredBuffer
 from pyuring.registered_files import descriptor
 
 __all__ = ["CommandOperations"]
+
+_command = lib.pyuring_prep_uring_cmd
 
 
 class CommandOperations(InFlight):
@@ -61,14 +63,21 @@ class CommandOperations(InFlight):
         """
         target = descriptor(file)
         command = data if data.__class__ is bytes else bytes(memoryview(data))
-        hold = held_for(file, buffer, holds)
+        hold = held_for(file, buffer, holds) if holds or buffer is not None else file
         op: Completion[int] = Completion()
-        call = lib.pyuring_prep_uring_cmd if buffer is None else lib.pyuring_prep_uring_cmd_fixed
-        more = () if buffer is None else (buffer._c,)
-        return self._start(
-            op, "uring_cmd", hold, user_data, flags, drain, timeout,
-            call, target, cmd_op, command, len(command), addr, length, file_index, *more,
-        )  # fmt: skip
+        registered = NULL if buffer is None else buffer._c
+        try:
+            tag = self._enlist(op, "uring_cmd", hold, user_data, flags, drain, timeout)
+            while (
+                code := _command(
+                    self._c, tag, target, cmd_op, command, len(command), addr, length, file_index, registered
+                )
+            ) < 0:
+                self._refused(code, (target,))
+        except BaseException as error:
+            self._withdraw(op, hold, error)
+            raise
+        return op
 
 
 def held_for(file: Any, buffer: RegisteredBuffer | None, things: Iterable[Any]) -> list[Any]:

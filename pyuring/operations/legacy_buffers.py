@@ -179,8 +179,11 @@ class LegacyBufferOperations(InFlight):
     def _legacy_group(self, group: int) -> _Group:
         if not 0 <= group <= MAX_BUFFERS:
             raise ValueError(f"a group's id is between 0 and {MAX_BUFFERS}, not {group}")
-        groups = next((kept for kept in self._kept if isinstance(kept, _Groups)), None)
-        if groups is None:
+        for groups in self._kept:
+            if groups.__class__ is _Groups:
+                break
+        else:
             groups = _Groups()
             self._kept.append(groups)
-        return groups.setdefault(group, _Group())
+        known: _Group = groups.get(group) or groups.setdefault(group, _Group())
+        return known

@@ -151,7 +151,8 @@ class ReadinessOperations(InFlight):
         """
         target = plain_descriptor(epoll)
         number = plain_descriptor(file)
-        op = EpollOp(op)
+        if op.__class__ is not EpollOp:
+            op = EpollOp(op)
         try:
             event = _EVENT.pack(operator.index(events), number if data is None else operator.index(data))
         except struct.error:

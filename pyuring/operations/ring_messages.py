@@ -22,6 +22,8 @@ from pyuring.registered_files import (
 
 __all__ = ["RingMessageOperations", "send_message"]
 
+_msg_ring = lib.pyuring_prep_msg_ring
+
 _MESSAGE = lib.PYURING_MESSAGE
 _LIMIT = 1 << lib.PYURING_ID_BITS
 _PASS_FLAGS = lib.IORING_MSG_RING_FLAGS_PASS
@@ -82,10 +84,16 @@ class RingMessageOperations(InFlight):
             if cqe_flags & _SHAPE:
                 raise ValueError(f"cqe_flags cannot have IORING_CQE_F_32 or IORING_CQE_F_SKIP: {cqe_flags:#x}")
             message_flags = _PASS_FLAGS
-        return self._start(
-            NoneCompletion(), "msg_ring", target, user_data, flags, drain, timeout,
-            lib.pyuring_prep_msg_ring, descriptor(target), data, res, message_flags, cqe_flags or 0,
-        )  # fmt: skip
+        number = descriptor(target)
+        op = NoneCompletion()
+        try:
+            tag = self._enlist(op, "msg_ring", target, user_data, flags, drain, timeout)
+            while (code := _msg_ring(self._c, tag, number, data, res, message_flags, cqe_flags or 0)) < 0:
+                self._refused(code, (number,))
+        except BaseException as error:
+            self._withdraw(op, None, error)
+            raise
+        return op
 
     def msg_ring_fd(
         self,

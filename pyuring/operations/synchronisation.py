@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pyuring._ffi import ffi, lib, new
-from pyuring.buffers import export, release
+from pyuring._ffi import CHARS, ffi, from_buffer, lib, new
+from pyuring.buffers import export, refusal, release
 from pyuring.completion import Completion, NoneCompletion
 from pyuring.errors import misuse
 from pyuring.inflight import InFlight
@@ -24,6 +24,9 @@ Waiter: TypeAlias = "tuple[Any, int] | tuple[Any, int, int]"
 MAX_WAITERS = 128
 #: FUTEX_BITSET_MATCH_ANY.
 MATCH_ANY = 0xFFFFFFFF
+
+_futex_wait = lib.pyuring_prep_futex_wait
+_futex_wake = lib.pyuring_prep_futex_wake
 
 _SIGINFO = ffi.typeof("siginfo_t *")
 _WAITERS = ffi.typeof("struct pyuring_waiter[]")
@@ -114,11 +117,19 @@ class SynchronisationOperations(InFlight):
         """
         if not mask:
             raise ValueError("mask must have a bit set: nobody could wake it")
-        held = export(buffer, writable=True)
-        return self._start(
-            NoneCompletion(), "futex_wait", held, user_data, flags, drain, timeout,
-            lib.pyuring_prep_futex_wait, held, len(held), offset, value, mask, private,
-        )  # fmt: skip
+        try:
+            held = from_buffer(CHARS, buffer, True)
+        except (TypeError, BufferError, ValueError) as error:
+            raise refusal(buffer, error, writable=True) from None
+        op = NoneCompletion()
+        try:
+            tag = self._enlist(op, "futex_wait", held, user_data, flags, drain, timeout)
+            while (code := _futex_wait(self._c, tag, held, len(held), offset, value, mask, private)) < 0:
+                self._refused(code)
+        except BaseException as error:
+            self._withdraw(op, held, error)
+            raise
+        return op
 
     def futex_wake(
         self,
@@ -151,12 +162,19 @@ class SynchronisationOperations(InFlight):
             raise ValueError("mask must have a bit set: it would wake nobody")
         if not 0 <= count < 2**31:
             raise ValueError(f"count must be between 0 and 2**31-1, not {count}")
-        held = export(buffer, writable=True)
+        try:
+            held = from_buffer(CHARS, buffer, True)
+        except (TypeError, BufferError, ValueError) as error:
+            raise refusal(buffer, error, writable=True) from None
         op: Completion[int] = Completion()
-        return self._start(
-            op, "futex_wake", held, user_data, flags, drain, timeout,
-            lib.pyuring_prep_futex_wake, held, len(held), offset, count, mask, private,
-        )  # fmt: skip
+        try:
+            tag = self._enlist(op, "futex_wake", held, user_data, flags, drain, timeout)
+            while (code := _futex_wake(self._c, tag, held, len(held), offset, count, mask, private)) < 0:
+                self._refused(code)
+        except BaseException as error:
+            self._withdraw(op, held, error)
+            raise
+        return op
 
     def futex_waitv(
         self,
