@@ -13,6 +13,7 @@ from pyuring._ffi import ffi as ffi
 from pyuring._ffi import lib as lib
 from pyuring._ffi import text as _text
 from pyuring.completion import Completion as Completion
+from pyuring.constants import EpollOp as EpollOp
 from pyuring.constants import Features as Features
 from pyuring.constants import SetupFlags as SetupFlags
 from pyuring.constants import SqeFlags as SqeFlags
@@ -20,6 +21,7 @@ from pyuring.errors import BadDescriptorError as BadDescriptorError
 from pyuring.errors import UnavailableError as UnavailableError
 from pyuring.errors import UnsupportedError as UnsupportedError
 from pyuring.multishot import Multishot as Multishot
+from pyuring.operations.ring_messages import send_message as send_message
 from pyuring.provided_buffers import BufferRing as BufferRing
 from pyuring.provided_buffers import ProvidedBuffer as ProvidedBuffer
 from pyuring.registered_buffers import RegisteredBuffer as RegisteredBuffer
@@ -34,6 +36,7 @@ __all__ = [
     "BadDescriptorError",
     "BufferRing",
     "Completion",
+    "EpollOp",
     "Features",
     "Multishot",
     "ProvidedBuffer",
@@ -49,6 +52,7 @@ __all__ = [
     "UnsupportedError",
     "ffi",
     "lib",
+    "send_message",
 ]
 
 #: The release of the liburing that pyuring was built with.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import pyuring
-from pyuring import Features, SetupFlags, SqeFlags
+from pyuring import EpollOp, Features, SetupFlags, SqeFlags
 
 
 def test_sqe_flags_have_the_kernels_numbers() -> None:
@@ -60,6 +60,10 @@ def test_features_have_the_kernels_numbers() -> None:
         "NO_IOWAIT",
     ]
     assert {flag.name: flag.value for flag in Features} == {name: 1 << bit for bit, name in enumerate(names)}
+
+
+def test_the_operations_of_an_epoll_have_the_kernels_numbers() -> None:
+    assert {op.name: op.value for op in EpollOp} == {"ADD": 1, "DEL": 2, "MOD": 3}
 
 
 @pytest.mark.parametrize("kind", [SqeFlags, SetupFlags, Features])

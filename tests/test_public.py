@@ -25,6 +25,7 @@ LONGEST_FUNCTION = 60
 
 PUBLIC = {
     "BadDescriptorError", "BufferRing", "Completion", "Features", "Multishot", "ProvidedBuffer", "RegisteredBuffer",
+    "EpollOp", "send_message",
     "RegisteredBuffers", "RegisteredFile", "RegisteredFiles", "Ring", "SetupFlags", "SqeFlags", "StatxResult",
     "UnavailableError", "UnsupportedError", "ffi", "lib", "__version__", "liburing_version",
 }  # fmt: skip
@@ -273,6 +274,8 @@ LAYERS = [
     {
         "registered_buffers", "registered_files", "direct", "links", "closing",
         "provided_buffers", "multishot", "operations", "operations.multishots", "operations.control",
+        "operations.targets", "operations.timers", "operations.readiness", "operations.synchronisation",
+        "operations.ring_messages", "operations.commands", "operations.legacy_buffers",
         "operations.files", "operations.paths", "operations.sockets", "operations.transfers",
         "operations.socket_transfers", "operations.messages", "operations.zero_copy", "operations.socket_options",
     },

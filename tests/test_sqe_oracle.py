@@ -13,6 +13,7 @@ import os
 import select
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,7 @@ def check_connect_unix(sqe: Sqe, op: Completion[Any]) -> None:
 
 OPEN_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL
 AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH = 0x100, 0x1000
+TIMEOUT_ABS, TIMEOUT_BOOTTIME, TIMEOUT_REALTIME, TIMEOUT_ETIME_SUCCESS = 1, 4, 8, 32
 MASK = 0x7FF | 0x800 | 0x1000 | 0x2000
 
 ROWS = [
@@ -202,6 +204,14 @@ ROWS = [
         check_timeout, pointers=("addr",),
     ),
     Row(
+        "timeout at a time", lambda r: r.timeout(12.5, absolute=True, clock=time.CLOCK_BOOTTIME), 11,
+        {"fd": -1, "len": 1, "rw_flags": TIMEOUT_ABS | TIMEOUT_BOOTTIME}, check_timeout, pointers=("addr",),
+    ),
+    Row(
+        "timeout of another clock", lambda r: r.timeout(12.5, clock=time.CLOCK_REALTIME, etime_success=True), 11,
+        {"fd": -1, "len": 1, "rw_flags": TIMEOUT_REALTIME | TIMEOUT_ETIME_SUCCESS}, check_timeout, pointers=("addr",),
+    ),
+    Row(
         "socket", lambda r: r.socket(socket.AF_INET6, socket.SOCK_DGRAM, socket.IPPROTO_UDP), 45,
         {"fd": socket.AF_INET6, "off": socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, "len": socket.IPPROTO_UDP},
     ),
@@ -290,7 +300,7 @@ def assert_fields(sqe: Sqe, row: Row, flags: int = 0) -> None:
 def test_each_argument_arrives_in_its_field_of_the_sqe(unsubmitted: Ring, row: Row) -> None:
     before = taken(unsubmitted)
     op = row.prepare(unsubmitted)
-    assert taken(unsubmitted) == before + 1
+    assert taken(unsubmitted) == before + 1 + row.targets
     sqe = sqe_at(unsubmitted)
     assert_fields(sqe, row)
     if row.check:

@@ -18,6 +18,7 @@
 #include "groups.h"
 #include "messages.h"
 #include "prepare.h"
+#include "targets.h"
 
 /* A registered buffer, or a part of one. */
 struct pyuring_buffer {
@@ -53,6 +54,12 @@ struct pyuring_buffer {
 	(!(direct) ? 0                                                                           \
 		   : ((direct) & PYURING_FILE_ANY) == PYURING_FILE_ANY ? IORING_FILE_INDEX_ALLOC \
 								       : (uint32_t)((direct) & PYURING_FILE_ANY) + 1)
+
+/* A registered file of this ring, where no other will do. */
+#define CHECK_REGISTERED(file) ((file) < 0 || (file) >> PYURING_FILE_BITS != u->files_key ? PYURING_BAD_TABLE : 0)
+#define CHECK_COMMAND(size, buffer)                                                       \
+	((buffer) && BUFFER(buffer)->table != u->buffers_key ? PYURING_BAD_TABLE          \
+	 : (size) > pyuring_command_room(u)                   ? PYURING_BAD_COMMAND : 0)
 
 /* What an IOPOLL ring takes; the kernel refuses the rest, with EINVAL and no word why. */
 static inline bool pyuring_is_polled(int opcode)
@@ -112,6 +119,7 @@ static inline bool pyuring_is_polled(int opcode)
 	static int pyuring_prep_##name(struct pyuring *u, int tag, int64_t file PYURING_PARAMETERS parameters) \
 	PYURING_FUSED(opcode, pyuring_resolve(u, file, &place), check, __VA_ARGS__)
 
+#include "rows/commands.h"
 #include "rows/control.h"
 #include "rows/files.h"
 #include "rows/messages.h"
@@ -119,6 +127,7 @@ static inline bool pyuring_is_polled(int opcode)
 #include "rows/paths.h"
 #include "rows/socket_options.h"
 #include "rows/sockets.h"
+#include "rows/synchronisation.h"
 #include "rows/transfers.h"
 
 #endif

@@ -125,6 +125,7 @@ static inline void pyuring_track(struct pyuring *u, uint32_t tag, unsigned flags
 	u->expected++;
 	u->in_flight++;
 	if (kind & PYURING_MULTISHOT) {
+		u->has_multishots = true;
 		u->armed[slot] = *sqe;
 		u->armed[slot].flags &= ~IOSQE_IO_DRAIN;
 	}

@@ -1,13 +1,19 @@
 """The operations of io_uring as methods, by domain; `Ring` inherits them."""
 
+from pyuring.operations.commands import CommandOperations
 from pyuring.operations.control import ControlOperations
 from pyuring.operations.files import FileOperations
+from pyuring.operations.legacy_buffers import LegacyBufferOperations
 from pyuring.operations.messages import MessageOperations
 from pyuring.operations.multishots import MultishotOperations
 from pyuring.operations.paths import PathOperations
+from pyuring.operations.readiness import ReadinessOperations
+from pyuring.operations.ring_messages import RingMessageOperations
 from pyuring.operations.socket_options import SocketOptionOperations
 from pyuring.operations.socket_transfers import SocketTransferOperations
 from pyuring.operations.sockets import SocketOperations
+from pyuring.operations.synchronisation import SynchronisationOperations
+from pyuring.operations.timers import TimerOperations
 from pyuring.operations.transfers import TransferOperations
 from pyuring.operations.zero_copy import ZeroCopyOperations
 
@@ -19,6 +25,12 @@ class Operations(
     FileOperations,
     PathOperations,
     SocketOperations,
+    ReadinessOperations,
+    TimerOperations,
+    SynchronisationOperations,
+    RingMessageOperations,
+    CommandOperations,
+    LegacyBufferOperations,
     SocketTransferOperations,
     MessageOperations,
     ZeroCopyOperations,
