@@ -27,6 +27,7 @@ PUBLIC = {
     "BadDescriptorError", "Completion", "Features", "RegisteredBuffer", "RegisteredBuffers", "RegisteredFile",
     "RegisteredFiles", "Ring", "SetupFlags", "SqeFlags", "StatxResult", "UnavailableError", "UnsupportedError",
     "ffi", "lib", "__version__", "liburing_version",
+    "RenameFlags", "ResolveFlags", "RwFlags", "StatxAttributes", "StatxFlags", "StatxMask", "SyncFileRangeFlags",
 }  # fmt: skip
 
 #: From the manual and the kernel's history: (page, first kernel).
@@ -271,6 +272,8 @@ LAYERS = [
     {"completion", "diagnosis", "inflight", "creation"},
     {
         "registered_buffers", "registered_files", "direct", "links", "closing", "operations", "operations.control",
+        "pathnames", "operations.descriptors", "operations.memory", "operations.pipes", "operations.vectors",
+        "operations.xattrs",
         "operations.files", "operations.paths", "operations.sockets", "operations.transfers",
     },
     {"ring"},

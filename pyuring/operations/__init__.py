@@ -1,15 +1,31 @@
 """The operations of io_uring as methods, by domain; `Ring` inherits them."""
 
 from pyuring.operations.control import ControlOperations
+from pyuring.operations.descriptors import DescriptorOperations
 from pyuring.operations.files import FileOperations
+from pyuring.operations.memory import MemoryOperations
 from pyuring.operations.paths import PathOperations
+from pyuring.operations.pipes import PipeOperations
 from pyuring.operations.sockets import SocketOperations
 from pyuring.operations.transfers import TransferOperations
+from pyuring.operations.vectors import VectorOperations
+from pyuring.operations.xattrs import XattrOperations
 
 __all__ = ["Operations"]
 
 
-class Operations(TransferOperations, FileOperations, PathOperations, SocketOperations, ControlOperations):
+class Operations(
+    TransferOperations,
+    VectorOperations,
+    DescriptorOperations,
+    FileOperations,
+    MemoryOperations,
+    PathOperations,
+    XattrOperations,
+    PipeOperations,
+    SocketOperations,
+    ControlOperations,
+):
     """Every operation.
 
     All take these keyword arguments:

@@ -99,6 +99,8 @@ class Row:
     check: Check | None = None
     #: Fields that hold a pointer, which `check` looks at.
     pointers: tuple[str, ...] = ()
+    #: IOSQE_* that it has whatever its arguments are.
+    flags: int = 0
 
 
 def check_path(expected: bytes) -> Check:
