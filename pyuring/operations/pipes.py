@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyuring._ffi import lib, new
 from pyuring.completion import Completion
-from pyuring.direct import Direct, direct_key
+from pyuring.direct import Direct, direct_key, explained
 from pyuring.registered_files import (
     FileRegistration,
     RegisteredFile,
@@ -18,6 +18,7 @@ from pyuring.registered_files import (
 
 if TYPE_CHECKING:
     from pyuring._ffi import CData
+    from pyuring.completion import Path
 
 __all__ = ["PipeOperations"]
 
@@ -30,6 +31,7 @@ class PipeCompletion(Completion[tuple[int, int]]):
 
     __slots__ = ("_direct", "_ends")
 
+    #: Where its ends go: the table, or the two slots.
     _direct: RegisteredFiles | tuple[RegisteredFile, RegisteredFile] | None
     _ends: CData
 
@@ -38,6 +40,9 @@ class PipeCompletion(Completion[tuple[int, int]]):
             return self._direct
         reader, writer = self._ends
         return (reader, writer) if self._direct is None else (self._direct[reader], self._direct[writer])
+
+    def _error(self, res: int, filename: Path | None = None) -> OSError:
+        return explained(super()._error(res, filename), self._direct)
 
 
 class PipeOperations(FileRegistration):
