@@ -18,20 +18,22 @@ AT_SYMLINK_NOFOLLOW = 0x100
 AT_SYMLINK_FOLLOW = 0x400
 AT_EMPTY_PATH = 0x1000
 
+#: Made once, as what follows: a union costs more to make than to use.
+_PATHS = (str, bytes, os.PathLike)
 _ENCODING = sys.getfilesystemencoding()
 _ERRORS = sys.getfilesystemencodeerrors()
 
 
 def is_path(thing: object) -> bool:
     """Whether `thing` is a path, and not something with a descriptor."""
-    return isinstance(thing, str | bytes | os.PathLike)
+    return isinstance(thing, _PATHS)
 
 
 def encoded(path: Path) -> bytes:
     """`path` as the kernel takes it. CFFI passes the address of the bytes object's memory."""
-    # os.fsencode takes twice as long as all of preparing a nop in C.
+    # Without os.fsencode, and with a number to look for: that is half of the time.
     raw = path.encode(_ENCODING, _ERRORS) if path.__class__ is str else os.fsencode(path)
-    if b"\0" in raw:
+    if 0 in raw:
         raise ValueError("embedded null byte in path")
     return raw
 

@@ -411,7 +411,7 @@ def test_each_time_a_failed_result_is_asked_for_the_error_is_new(ring: Ring, wor
         errors.append(caught.value)
     assert errors[0] is not errors[1]
     assert errors[0].__notes__ == errors[1].__notes__
-    assert len(errors[0].__notes__) == 1
+    assert len(errors[0].__notes__) == len(set(errors[0].__notes__)), "none is added twice"
 
 
 def test_every_operation_that_can_fail_has_a_failure_here() -> None:

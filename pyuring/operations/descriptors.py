@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["DescriptorOperations"]
 
 _OPEN_HOW = ffi.typeof("struct open_how *")
+_NUMBERS = ffi.typeof("int[]")
 #: What has a mode: O_TMPFILE includes O_DIRECTORY, which alone has none.
 _TMPFILE = os.O_TMPFILE & ~os.O_DIRECTORY
 #: In place of a slot, what `replacements` gives: IORING_FILE_INDEX_ALLOC as a signed number.
@@ -228,7 +229,7 @@ class DescriptorOperations(InFlight):
         op = FilesUpdateCompletion()
         op._files = files
         op._index, numbers = replacements(files, index, kept)
-        op._numbers = array = new("int[]", numbers)
+        op._numbers = array = new(_NUMBERS, numbers)
         return self._start(
             op, "files_update", (array, kept), user_data, flags, drain, timeout,
             lib.pyuring_prep_files_update, direct_key(files), array, len(kept), op._index,

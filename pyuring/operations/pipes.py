@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from pyuring._ffi import lib, new
+from pyuring._ffi import ffi, lib, new
 from pyuring.completion import Completion
 from pyuring.direct import Direct, direct_key, explained
 from pyuring.registered_files import (
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PipeOperations"]
 
+_TWO = ffi.typeof("int[2]")
 #: The offset of what has none.
 _NO_OFFSET = -1
 
@@ -72,7 +73,7 @@ class PipeOperations(FileRegistration):
         """
         op = PipeCompletion()
         op._direct, key = self._ends(direct)
-        op._ends = ends = new("int[2]")
+        op._ends = ends = new(_TWO)
         pipe_flags = pipe_flags & ~os.O_CLOEXEC if key else pipe_flags | os.O_CLOEXEC
         return self._start(
             op, "pipe", ends, user_data, flags, drain, timeout,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from pyuring._ffi import ffi, lib
+from pyuring._ffi import CHARS, ffi, lib
 from pyuring.buffers import export
 from pyuring.completion import PathCompletion, PathNoneCompletion
 from pyuring.inflight import InFlight
@@ -209,5 +209,5 @@ def _make_room(op: XattrCompletion, size: int) -> CData:
     if not 0 < size <= LONGEST_VALUE:
         raise ValueError(f"size must be between 1 and {LONGEST_VALUE} bytes, not {size}")
     op._value_read = None
-    op._room = room = _allocate("char[]", size)
+    op._room = room = _allocate(CHARS, size)
     return room
