@@ -15,8 +15,15 @@ from pyuring._ffi import text as _text
 from pyuring.completion import Completion as Completion
 from pyuring.constants import EpollOp as EpollOp
 from pyuring.constants import Features as Features
+from pyuring.constants import RenameFlags as RenameFlags
+from pyuring.constants import ResolveFlags as ResolveFlags
+from pyuring.constants import RwFlags as RwFlags
 from pyuring.constants import SetupFlags as SetupFlags
 from pyuring.constants import SqeFlags as SqeFlags
+from pyuring.constants import StatxAttributes as StatxAttributes
+from pyuring.constants import StatxFlags as StatxFlags
+from pyuring.constants import StatxMask as StatxMask
+from pyuring.constants import SyncFileRangeFlags as SyncFileRangeFlags
 from pyuring.errors import BadDescriptorError as BadDescriptorError
 from pyuring.errors import UnavailableError as UnavailableError
 from pyuring.errors import UnsupportedError as UnsupportedError
@@ -44,10 +51,17 @@ __all__ = [
     "RegisteredBuffers",
     "RegisteredFile",
     "RegisteredFiles",
+    "RenameFlags",
+    "ResolveFlags",
     "Ring",
+    "RwFlags",
     "SetupFlags",
     "SqeFlags",
+    "StatxAttributes",
+    "StatxFlags",
+    "StatxMask",
     "StatxResult",
+    "SyncFileRangeFlags",
     "UnavailableError",
     "UnsupportedError",
     "ffi",

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 __all__ = ["BadDescriptorError", "UnavailableError", "UnsupportedError", "misuse", "operation_error"]
 
 
+#: ERESTARTSYS and its relatives: a signal, or a cancel, ended a system call. They should
+#: not leave the kernel, but come out of a splice or tee that waited for data.
+_RESTARTS = frozenset((512, 513, 514, 516))
+
+
 class UnavailableError(OSError):
     """No ring can be made here. The text names the cause that was found, and the remedy."""
 
@@ -44,6 +49,8 @@ def operation_error(
         timed_out: the operation's own time limit ended it.
         lacking: the first kernel that has the operation, if the running one has not.
     """
+    if -res in _RESTARTS:
+        res = -errno.EINTR
     code, text = -res, os.strerror(-res)
     kind: type[OSError] = OSError
     if timed_out:

@@ -132,7 +132,7 @@ class Preparing:
             return self._tag(slot, flags, drain, timeout)
         return slot
 
-    def _tag(self, slot: int, flags: int, drain: bool, timeout: float | None) -> int:
+    def _tag(self, slot: int, flags: int, drain: bool, timeout: float | None, rw_flags: int = 0) -> int:
         """The tag of an operation that is more than plain."""
         if drain:
             flags |= SqeFlags.IO_DRAIN
@@ -147,6 +147,11 @@ class Preparing:
             if code < 0:
                 self._refused(code)
             tag |= lib.PYURING_TAG_TIMED
+        if rw_flags:
+            code = lib.pyuring_note_rw_flags(self._c, slot, rw_flags)
+            if code < 0:
+                self._refused(code)
+            tag |= lib.PYURING_TAG_RW
         return tag
 
     def _refused(self, code: int, arguments: tuple[object, ...] = ()) -> None:

@@ -179,8 +179,9 @@ class Ring(Operations, BufferRegistration, FileRegistration):
             hard: go on after an operation that failed (IOSQE_IO_HARDLINK). Otherwise a
                 failure, or a read or write cut short, cancels what follows. Look at the
                 results nevertheless: kernels up to 6.18 at least do not count a failed
-                fsync, fallocate, ftruncate, statx, unlink, rename or mkdir as a failure
-                here, and go on.
+                fsync, sync_file_range, fallocate, ftruncate, madvise, statx, unlink,
+                rmdir, rename, mkdir, hardlink, symlink, or one of extended attributes, as
+                a failure here, and go on.
 
         Raises:
             ValueError: in the block, once the chain needs more SQEs than `entries`.

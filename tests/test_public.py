@@ -24,10 +24,11 @@ LONGEST_MODULE = 400
 LONGEST_FUNCTION = 60
 
 PUBLIC = {
-    "BadDescriptorError", "BufferRing", "Completion", "Features", "Multishot", "ProvidedBuffer", "RegisteredBuffer",
-    "EpollOp", "send_message",
-    "RegisteredBuffers", "RegisteredFile", "RegisteredFiles", "Ring", "SetupFlags", "SqeFlags", "StatxResult",
-    "UnavailableError", "UnsupportedError", "ffi", "lib", "__version__", "liburing_version",
+    "BadDescriptorError", "BufferRing", "Completion", "EpollOp", "Features", "Multishot", "ProvidedBuffer",
+    "RegisteredBuffer", "RegisteredBuffers", "RegisteredFile", "RegisteredFiles", "RenameFlags", "ResolveFlags",
+    "Ring", "RwFlags", "SetupFlags", "SqeFlags", "StatxAttributes", "StatxFlags", "StatxMask", "StatxResult",
+    "SyncFileRangeFlags", "UnavailableError", "UnsupportedError", "ffi", "lib", "send_message", "__version__",
+    "liburing_version",
 }  # fmt: skip
 
 #: From the manual and the kernel's history: (page, first kernel).
@@ -272,11 +273,12 @@ LAYERS = [
     {"constants", "errors", "probe", "stat", "buffers", "addresses", "ancillary", "timing", "version"},
     {"completion", "diagnosis", "inflight", "preparing", "creation", "mixed", "async_wait"},
     {
-        "registered_buffers", "registered_files", "direct", "links", "closing",
-        "provided_buffers", "multishot", "operations", "operations.multishots", "operations.control",
-        "operations.targets", "operations.timers", "operations.readiness", "operations.synchronisation",
-        "operations.ring_messages", "operations.commands", "operations.legacy_buffers",
-        "operations.files", "operations.paths", "operations.sockets", "operations.transfers",
+        "registered_buffers", "registered_files", "provided_buffers", "direct", "links", "closing", "multishot",
+        "pathnames", "operations", "operations.commands", "operations.control", "operations.descriptors",
+        "operations.files", "operations.legacy_buffers", "operations.memory", "operations.multishots",
+        "operations.paths", "operations.pipes", "operations.readiness", "operations.ring_messages",
+        "operations.sockets", "operations.synchronisation", "operations.targets", "operations.timers",
+        "operations.transfers", "operations.vectors", "operations.xattrs",
         "operations.socket_transfers", "operations.messages", "operations.zero_copy", "operations.socket_options",
     },
     {"ring"},

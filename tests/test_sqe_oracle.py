@@ -107,7 +107,7 @@ def check_connect_unix(sqe: Sqe, op: Completion[Any]) -> None:
 OPEN_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL
 AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH = 0x100, 0x1000
 TIMEOUT_ABS, TIMEOUT_BOOTTIME, TIMEOUT_REALTIME, TIMEOUT_ETIME_SUCCESS = 1, 4, 8, 32
-MASK = 0x7FF | 0x800 | 0x1000 | 0x2000
+MASK = 0x7FF | 0x800 | 0x1000 | 0x2000 | 0x8000 | 0x10000 | 0x20000
 
 ROWS = [
     Row("nop", lambda r: r.nop(), 0, {"fd": -1}),
@@ -288,7 +288,7 @@ def unsubmitted() -> Iterator[Ring]:
 
 
 def assert_fields(sqe: Sqe, row: Row, flags: int = 0) -> None:
-    expected = dict.fromkeys(Sqe._fields, 0) | {"opcode": row.opcode, "flags": flags} | row.fields
+    expected = dict.fromkeys(Sqe._fields, 0) | {"opcode": row.opcode, "flags": flags | row.flags} | row.fields
     seen = sqe._asdict()
     for name in ("user_data", *row.pointers):
         assert seen.pop(name) != 0, name
@@ -347,6 +347,7 @@ def arguments_of(method: str) -> tuple[Any, ...]:
 
 
 METHODS = sorted({method_of(row) for row in ROWS})
+OWN_FLAGS = {method_of(row): row.flags for row in ROWS}
 LACKING = {spec.name: spec.lacks for spec in SPECS} | {"timeout": frozenset({"timeout"})}
 
 
@@ -374,7 +375,7 @@ def test_flags_and_drain_arrive_in_the_flags_field(
     if method == "open" and "flags" in keywords:
         keywords = {("sqe_flags" if name == "flags" else name): value for name, value in keywords.items()}
     prepare(unsubmitted, method, **keywords)
-    assert sqe_at(unsubmitted).flags & ~BUFFER_SELECT == expected
+    assert sqe_at(unsubmitted).flags & ~BUFFER_SELECT == expected | OWN_FLAGS[method]
 
 
 @pytest.mark.parametrize("method", [method for method in METHODS if "timeout" not in LACKING.get(method, ())])
@@ -383,7 +384,7 @@ def test_a_time_limit_is_a_link_timeout_right_behind_the_operation(unsubmitted: 
     prepare(unsubmitted, method, timeout=3.25)
     assert taken(unsubmitted) == before + 2
     operation, limit = sqe_at(unsubmitted, 2), sqe_at(unsubmitted, 1)
-    assert operation.flags == IO_LINK
+    assert operation.flags == IO_LINK | OWN_FLAGS[method]
     assert timespec_at(limit.addr) == (3, 250_000_000)
     assert limit == Sqe(
         opcode=15, flags=0, ioprio=0, fd=-1, off=0, addr=limit.addr, len=1, rw_flags=0,

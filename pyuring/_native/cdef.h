@@ -28,6 +28,7 @@
 #define PYURING_BAD_FUTEX ...
 #define PYURING_BAD_COMMAND ...
 #define PYURING_TAG_TIMED ...
+#define PYURING_TAG_RW ...
 #define PYURING_TAG_FLAGS ...
 #define PYURING_BATCH_HAS_FLAGS ...
 #define PYURING_BATCH_IS_MIXED ...
@@ -116,6 +117,12 @@ struct pyuring_statx {
 	uint64_t stx_mnt_id;
 	uint32_t stx_dio_mem_align;
 	uint32_t stx_dio_offset_align;
+	uint64_t stx_subvol;
+	uint32_t stx_atomic_write_unit_min;
+	uint32_t stx_atomic_write_unit_max;
+	uint32_t stx_atomic_write_segments_max;
+	uint32_t stx_dio_read_offset_align;
+	uint32_t stx_atomic_write_unit_max_opt;
 	...;
 };
 
@@ -142,6 +149,7 @@ int64_t pyuring_discard(struct pyuring *u, int64_t taken_over);
 int pyuring_cancel_all(struct pyuring *u, bool one_by_one);
 int pyuring_cancel_slot(struct pyuring *u, uint32_t slot);
 int pyuring_arm(struct pyuring *u, uint32_t slot, int64_t timeout_ns);
+int pyuring_note_rw_flags(struct pyuring *u, uint32_t slot, uint32_t rw_flags);
 uint64_t pyuring_id_of(const struct pyuring *u, uint32_t slot);
 int pyuring_is_queued(const struct pyuring *u, uint32_t slot);
 
@@ -155,6 +163,7 @@ int64_t pyuring_chain_discard(struct pyuring *u, int64_t taken_over);
 
 int64_t pyuring_register_files(struct pyuring *u, const int *descriptors, uint32_t count);
 int pyuring_update_files(struct pyuring *u, uint32_t index, const int *descriptors, uint32_t count);
+int pyuring_alloc_files_in(struct pyuring *u, uint32_t offset, uint32_t length);
 int pyuring_unregister_files(struct pyuring *u);
 int64_t pyuring_register_buffers(struct pyuring *u, const struct iovec *vectors, uint32_t count);
 int pyuring_unregister_buffers(struct pyuring *u);

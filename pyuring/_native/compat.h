@@ -141,6 +141,26 @@ struct pyuring_waiter {
 	uint32_t reserved;
 };
 
+static inline void pyuring_sqe_fixed_fd_install(struct io_uring_sqe *sqe, int index, uint32_t install_flags)
+{
+	io_uring_prep_rw(PYURING_OP_FIXED_FD_INSTALL, sqe, index, NULL, 0, 0);
+	sqe->rw_flags = (__kernel_rwf_t)install_flags; /* install_fd_flags */
+}
+
+static inline void pyuring_sqe_pipe(struct io_uring_sqe *sqe, int *ends, uint32_t pipe_flags)
+{
+	io_uring_prep_rw(PYURING_OP_PIPE, sqe, 0, ends, 0, 0);
+	sqe->rw_flags = (__kernel_rwf_t)pipe_flags; /* pipe_flags */
+}
+
+/* READV_FIXED and WRITEV_FIXED: iovecs that all lie in one registered buffer. */
+static inline void pyuring_sqe_vectors_fixed(int opcode, struct io_uring_sqe *sqe, int fd, const struct iovec *vectors,
+					     uint32_t count, int64_t offset, uint32_t index)
+{
+	io_uring_prep_rw(opcode, sqe, fd, vectors, count, (uint64_t)offset);
+	sqe->buf_index = (uint16_t)index;
+}
+
 /* The kernel's struct statx with the fields that C libraries of Debian 12's age
  * do not know yet (alignments for direct I/O, subvolume, atomic writes). */
 struct pyuring_statx_time {

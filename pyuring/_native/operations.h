@@ -39,6 +39,16 @@ struct pyuring_buffer {
 #define CHECK_BUFFER(buffer, offset) \
 	(BUFFER(buffer)->table != u->buffers_key ? PYURING_BAD_TABLE : CHECK_OFFSET(offset))
 
+/* The second descriptor of an operation that has two. */
+#define CHECK_FILE(file) pyuring_resolve(u, file, &(struct pyuring_target){ -1, 0 })
+#define IS_FIXED(file) (((file) >> PYURING_FILE_BIT) != 0)
+#define FD_OF(file) ((int)((file) & (IS_FIXED(file) ? PYURING_FILE_ANY : INT32_MAX)))
+#define FD_IN_FIXED(file) (IS_FIXED(file) ? SPLICE_F_FD_IN_FIXED : 0)
+#define CHECK_MOVE(source, length) (CHECK_FILE(source) ? CHECK_FILE(source) : CHECK_LENGTH(length))
+/* Kernels before 6.11 know only the field of 32 bits, and refuse the other one. */
+#define SHORT_LENGTH(length) ((length) <= UINT32_MAX ? (uint32_t)(length) : 0)
+#define LONG_LENGTH(length) ((length) <= UINT32_MAX ? 0 : (uint64_t)(length))
+
 /* A multishot in a chain would hold up what follows for ever, and arming it again would
  * take it out of the chain. */
 #define CHECK_ALONE (u->staging ? PYURING_NO_CHAIN : 0)
@@ -121,13 +131,17 @@ static inline bool pyuring_is_polled(int opcode)
 
 #include "rows/commands.h"
 #include "rows/control.h"
+#include "rows/descriptors.h"
 #include "rows/files.h"
 #include "rows/messages.h"
 #include "rows/multishots.h"
 #include "rows/paths.h"
 #include "rows/socket_options.h"
+#include "rows/pipes.h"
 #include "rows/sockets.h"
 #include "rows/synchronisation.h"
 #include "rows/transfers.h"
+#include "rows/vectors.h"
+#include "rows/xattrs.h"
 
 #endif

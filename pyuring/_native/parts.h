@@ -78,11 +78,18 @@ static void pyuring_emit_notification(struct pyuring *u, unsigned slot)
 	pyuring_free_slot(u, entry);
 }
 
+/* Whether a result is that of an operation that was cancelled, or whose worker was. Splice
+ * and tee let the kernel's own ERESTARTSYS, 512, and its relatives out. */
+static bool pyuring_was_interrupted(int32_t res)
+{
+	return res == -ECANCELED || res == -EINTR || (res <= -512 && res >= -516);
+}
+
 /* Give the result of an operation all of whose CQEs are here, but perhaps its notification. */
 static void pyuring_emit_parts(struct pyuring *u, unsigned slot, const struct io_uring_cqe *cqe)
 {
 	struct pyuring_slot *entry = &u->slots[slot];
-	bool cut = entry->timed_out && (entry->res == -ECANCELED || entry->res == -EINTR);
+	bool cut = entry->timed_out && pyuring_was_interrupted(entry->res);
 	uint64_t flags = entry->flags | (cut ? PYURING_TIMED_OUT : 0) | (entry->copied ? PYURING_COPIED : 0);
 
 	if (entry->notification) {

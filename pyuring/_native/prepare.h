@@ -99,6 +99,15 @@ static void pyuring_copy_instead(struct pyuring *u, struct io_uring_sqe *sqe)
 	u->slots[sqe->user_data & ((UINT32_C(1) << u->slot_bits) - 1)].copied = true;
 }
 
+/* What only few operations have: together, so that the others are asked once. */
+static void pyuring_add_extras(struct pyuring *u, uint32_t tag, struct io_uring_sqe *sqe, unsigned slot)
+{
+	if (tag & PYURING_TAG_RW)
+		sqe->rw_flags = (__kernel_rwf_t)u->slots[slot].flags;
+	if (tag & PYURING_TAG_TIMED)
+		pyuring_add_timeout(u, sqe, slot);
+}
+
 /* How often to ask again after a request to cancel missed an operation. */
 #define PYURING_CANCEL_TRIES 3
 
@@ -129,8 +138,8 @@ static inline void pyuring_track(struct pyuring *u, uint32_t tag, unsigned flags
 		u->armed[slot] = *sqe;
 		u->armed[slot].flags &= ~IOSQE_IO_DRAIN;
 	}
-	if (tag & PYURING_TAG_TIMED)
-		pyuring_add_timeout(u, sqe, slot);
+	if (tag & (PYURING_TAG_TIMED | PYURING_TAG_RW))
+		pyuring_add_extras(u, tag, sqe, slot);
 }
 
 /* Note the time limit of the operation about to be prepared in `slot`. It counts
@@ -143,6 +152,17 @@ static int pyuring_arm(struct pyuring *u, uint32_t slot, int64_t timeout_ns)
 		return PYURING_BAD_SLOT;
 	u->timeouts[slot].tv_sec = timeout_ns / 1000000000;
 	u->timeouts[slot].tv_nsec = timeout_ns % 1000000000;
+	return 0;
+}
+
+/* Note the RWF_* flags of the operation about to be prepared in `slot`; see pyuring_arm(). */
+static int pyuring_note_rw_flags(struct pyuring *u, uint32_t slot, uint32_t rw_flags)
+{
+	if (!pyuring_is_mine(u))
+		return PYURING_NOT_YOURS;
+	if (slot >= u->limit || u->slots[slot].id != 0)
+		return PYURING_BAD_SLOT;
+	u->slots[slot].flags = rw_flags;
 	return 0;
 }
 

@@ -28,6 +28,13 @@ static int pyuring_update_files(struct pyuring *u, uint32_t index, const int *de
 	return io_uring_register_files_update(&u->ring, index, descriptors, count);
 }
 
+static int pyuring_alloc_files_in(struct pyuring *u, uint32_t offset, uint32_t length)
+{
+	if (!pyuring_is_mine(u))
+		return PYURING_NOT_YOURS;
+	return io_uring_register_file_alloc_range(&u->ring, offset, length);
+}
+
 static int pyuring_unregister_files(struct pyuring *u)
 {
 	int error;

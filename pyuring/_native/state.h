@@ -40,6 +40,7 @@ enum {
 /* `tag`, the argument every prepared operation starts with. */
 #define PYURING_TAG_SLOT 0xfffffu
 #define PYURING_TAG_TIMED (1u << 20) /* a link timeout armed for this slot follows */
+#define PYURING_TAG_RW (1u << 21)    /* RWF_* flags were noted for this slot */
 #define PYURING_TAG_FLAGS 24         /* IOSQE_* from this bit on */
 
 /* What pyuring_enter() returns besides the number of completions. A mixed batch has more
@@ -76,7 +77,7 @@ enum {
 struct pyuring_slot {
 	uint64_t id; /* user_data of the operation that occupies it, 0 = free */
 	struct pyuring_group *group; /* of provided buffers, or NULL */
-	uint32_t flags;
+	uint32_t flags; /* of its CQE; until it is prepared, RWF_* for PYURING_TAG_RW */
 	int32_t res;
 	uint32_t start;       /* of what it brought, in a provided buffer */
 	uint8_t parts;        /* CQEs still to come before it has its result */

@@ -76,6 +76,36 @@ DROPPED = {
         "pass",
         'assert op.result() is None and os.path.exists(folder + "/here")',
     ),
+    "openat2": ('ring.openat2("/etc/" + "host" + "name")', "pass", "assert os.fstat(op.result()).st_ino == hostname"),
+    "hardlink": (
+        'ring.hardlink("".join([folder, "/there"]), "".join([folder, "/too"]))',
+        "pass",
+        'assert op.result() is None and os.path.samefile(folder + "/too", folder + "/there")',
+    ),
+    "symlink": (
+        'ring.symlink("".join(["to/", "nowhere"]), "".join([folder, "/link"]))',
+        "pass",
+        'assert op.result() is None and os.readlink(folder + "/link") == "to/nowhere"',
+    ),
+    "setxattr": (
+        'ring.setxattr("".join([folder, "/there"]), "".join(["user.", "name"]), bytearray(b"ab" * 50))',
+        "pass",
+        'assert op.result() is None and os.getxattr(folder + "/there", "user.name") == b"ab" * 50',
+    ),
+    "getxattr": (
+        'ring.getxattr("".join([folder, "/there"]), "".join(["user.", "name"]))',
+        "pass",
+        'assert op.res == -61',
+    ),
+    "pipe": ("ring.pipe()", "pass", 'assert os.write(op.result()[1], b"x") == 1 == len(os.read(op.result()[0], 9))'),
+    "files_update": (
+        "ring.files_update(ring.register_files(sparse=100), 0, [readable] * 100)", "pass", "assert op.res == 100"
+    ),
+    "readv of a registered buffer": (
+        "ring.readv(readable, ring.register_buffers(count=100, size=2))",
+        'os.write(writable, b"ab" * 100)',
+        "assert op.result() == 200",
+    ),
     "connect": (
         'ring.connect(client, ("127.0." + "0.1", listener.getsockname()[1]))',
         "pass",

@@ -117,6 +117,8 @@ class Row:
     pointers: tuple[str, ...] = ()
     #: SQEs that it takes before its own, for operations that this one is about.
     targets: int = 0
+    #: IOSQE_* that it has whatever its arguments are.
+    flags: int = 0
 
 
 def check_path(expected: bytes) -> Check:
