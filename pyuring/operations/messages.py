@@ -124,7 +124,8 @@ class MessageOperations(InFlight):
     """Operations on messages.
 
     A received descriptor (SCM_RIGHTS) is in the ancillary data, as in `socket`, and its
-    receiver's to close. Unlike there, it is not inheritable: MSG_CMSG_CLOEXEC is always set.
+    receiver's to close, also where nobody asks for the result. Unlike there, it is not
+    inheritable: MSG_CMSG_CLOEXEC is always set.
     """
 
     def sendmsg(

@@ -15,7 +15,7 @@ DROPPED = {
     "write": ('ring.write(writable, bytes(b"ab" * 50))', "pass", 'assert os.read(readable, 100) == b"ab" * 50'),
     "send": ('ring.send(ours, bytearray(b"ab" * 50))', "pass", 'assert theirs.recv(100) == b"ab" * 50'),
     "sendmsg": (
-        'ring.sendmsg(udp, [bytearray(b"ab"), bytes(b"cd" * 50)], [(0, 1, bytes(b"    "))], 0, peer.getsockname())',
+        'ring.sendmsg(udp, [bytearray(b"ab"), bytes(b"cd" * 50)], [(0, 1, bytearray(b" "))], 0, peer.getsockname())',
         "pass",
         'assert peer.recvfrom(200) == (b"ab" + b"cd" * 50, udp.getsockname())',
     ),
