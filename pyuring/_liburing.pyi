@@ -110,6 +110,7 @@ class struct_pyuring(CData):  # type: ignore[misc]
     expected: int
     starving: int
     personality: int
+    expects_messages: bool
     timeouts: struct___kernel_timespec
     batch_slots: CData
     batch_res: CData

@@ -88,7 +88,7 @@ def test_the_contract_of_a_ring_is_there() -> None:
     expected = {
         "submit", "submit_and_wait", "wait", "completions", "close", "fileno", "in_flight", "closed", "entries",
         "cq_entries", "setup", "features", "supports", "stats", "link", "register_buffers", "register_files",
-        "buffer_ring",
+        "buffer_ring", "expects_messages",
     }  # fmt: skip
     assert set(public_names_of(Ring)) == expected | OPERATIONS.keys()
 

@@ -68,6 +68,7 @@ struct pyuring {
 	uint32_t expected;
 	uint32_t starving;
 	uint16_t personality;
+	bool expects_messages;
 	struct __kernel_timespec *timeouts;
 	int32_t *batch_slots;
 	int32_t *batch_res;
