@@ -9,13 +9,11 @@ See `Ring` for all that a ring can do; `lib` and `ffi` are liburing itself, see
 docs/level0.md.
 """
 
-from importlib.metadata import PackageNotFoundError as _PackageNotFoundError
-from importlib.metadata import version as _version
-
 from pyuring._ffi import ffi as ffi
 from pyuring._ffi import lib as lib
 from pyuring._ffi import text as _text
 from pyuring.completion import Completion as Completion
+from pyuring.constants import EpollOp as EpollOp
 from pyuring.constants import Features as Features
 from pyuring.constants import RenameFlags as RenameFlags
 from pyuring.constants import ResolveFlags as ResolveFlags
@@ -29,17 +27,26 @@ from pyuring.constants import SyncFileRangeFlags as SyncFileRangeFlags
 from pyuring.errors import BadDescriptorError as BadDescriptorError
 from pyuring.errors import UnavailableError as UnavailableError
 from pyuring.errors import UnsupportedError as UnsupportedError
+from pyuring.multishot import Multishot as Multishot
+from pyuring.operations.ring_messages import send_message as send_message
+from pyuring.provided_buffers import BufferRing as BufferRing
+from pyuring.provided_buffers import ProvidedBuffer as ProvidedBuffer
 from pyuring.registered_buffers import RegisteredBuffer as RegisteredBuffer
 from pyuring.registered_buffers import RegisteredBuffers as RegisteredBuffers
 from pyuring.registered_files import RegisteredFile as RegisteredFile
 from pyuring.registered_files import RegisteredFiles as RegisteredFiles
 from pyuring.ring import Ring as Ring
 from pyuring.stat import StatxResult as StatxResult
+from pyuring.version import __version__ as __version__
 
 __all__ = [
     "BadDescriptorError",
+    "BufferRing",
     "Completion",
+    "EpollOp",
     "Features",
+    "Multishot",
+    "ProvidedBuffer",
     "RegisteredBuffer",
     "RegisteredBuffers",
     "RegisteredFile",
@@ -59,13 +66,8 @@ __all__ = [
     "UnsupportedError",
     "ffi",
     "lib",
+    "send_message",
 ]
-
-try:
-    #: The release of pyuring.
-    __version__ = _version("pyuring-cffi")
-except _PackageNotFoundError:  # a checkout that was built in place
-    __version__ = "0+unknown"
 
 #: The release of the liburing that pyuring was built with.
 liburing_version = _text(lib.pyuring_liburing_version)

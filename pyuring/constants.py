@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from enum import IntFlag
+from enum import IntEnum, IntFlag
 
 from pyuring._ffi import lib
 
 __all__ = [
+    "EpollOp",
     "Features",
     "RenameFlags",
     "ResolveFlags",
@@ -18,6 +19,17 @@ __all__ = [
     "StatxMask",
     "SyncFileRangeFlags",
 ]
+
+
+class EpollOp(IntEnum):
+    """EPOLL_CTL_*: what `Ring.epoll_ctl` does."""
+
+    ADD = 1
+    """Wait for events of a descriptor too, as ``select.epoll.register``."""
+    DEL = 2
+    """Wait for them no more, as ``select.epoll.unregister``."""
+    MOD = 3
+    """Wait for others, as ``select.epoll.modify``."""
 
 
 class SqeFlags(IntFlag):

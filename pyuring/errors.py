@@ -62,6 +62,15 @@ def operation_error(
     return error
 
 
+#: What C says of arguments whose number needs not be repeated.
+_VALUE_ERRORS: dict[int, str] = {
+    lib.PYURING_BAD_FUTEX: "a futex is 4 bytes inside the buffer, at an address that can be divided by 4",
+    lib.PYURING_BAD_COMMAND: (
+        "a command has up to 16 bytes, which is what an SQE has room for: 80 on a ring with setup=SetupFlags.SQE128"
+    ),
+}
+
+
 def misuse(code: int, arguments: tuple[object, ...] = ()) -> Exception:
     """The exception for a negative answer of the C layer itself."""
     if code == lib.PYURING_BAD_FD:
@@ -96,6 +105,8 @@ def misuse(code: int, arguments: tuple[object, ...] = ()) -> Exception:
             "an IOPOLL ring takes only reads and writes of O_DIRECT files, nop, msg_ring, uring_cmd and updates of "
             "registered things: use another ring for this operation"
         )
+    if code in _VALUE_ERRORS:
+        return ValueError(_VALUE_ERRORS[code])
     if code == lib.PYURING_BAD_SLOT:
         return RuntimeError("internal error: the slot for the operation is taken")
     return OSError(-code, os.strerror(-code))

@@ -12,7 +12,7 @@ from pyuring.constants import Features, SetupFlags
 from pyuring.creation import make_ring
 from pyuring.links import Link
 from pyuring.operations import Operations
-from pyuring.probe import OPCODES
+from pyuring.probe import is_there
 from pyuring.registered_buffers import BufferRegistration
 from pyuring.registered_files import FileRegistration
 from pyuring.timing import nanoseconds
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from pyuring.completion import Completion
 
 __all__ = ["Ring"]
+
+#: What C counts.
+COUNTERS = (
+    "submitted", "completed", "in_flight", "enters", "sq_full", "overflows", "unexpected", "rearmed", "starved",
+)  # fmt: skip
 
 
 class Ring(Operations, BufferRegistration, FileRegistration):
@@ -236,8 +241,8 @@ class Ring(Operations, BufferRegistration, FileRegistration):
 
         See `io_uring_get_probe(3)`, kernel 5.6.
         """
-        opcode = OPCODES.get(operation) if isinstance(operation, str) else operation
-        return opcode in self._supported()
+        opcodes = self._supported()
+        return is_there(operation, opcodes) if isinstance(operation, str) else operation in opcodes
 
     def stats(self) -> dict[str, int]:
         """Counters since the ring was made.
@@ -245,13 +250,12 @@ class Ring(Operations, BufferRegistration, FileRegistration):
         ``submitted`` SQEs, ``completed`` operations, ``in_flight``, ``enters`` (calls of
         `io_uring_enter(2)`), ``sq_full`` (early submissions because the SQ was full),
         ``overflows`` (times the ring was entered because the kernel held CQEs back),
-        ``unexpected`` (CQEs of no operation of this ring).
+        ``unexpected`` (CQEs of no operation of this ring), ``rearmed`` (times a multishot that
+        the kernel had ended was armed again), ``starved`` (times one ended for lack of provided
+        buffers), ``lent`` (completions whose provided buffers are not given back yet).
         """
-        c = self._c
-        return {
-            name: int(getattr(c, name))
-            for name in ("submitted", "completed", "in_flight", "enters", "sq_full", "overflows", "unexpected")
-        }
+        counters = {name: int(getattr(self._c, name)) for name in COUNTERS}
+        return counters | {"lent": sum(buffers.lent for buffers in list(self._buffer_rings) if not buffers.closed)}
 
     def __repr__(self) -> str:
         if self.closed:

@@ -17,6 +17,7 @@ from specs.kit import Call, Things
 
 import pyuring
 from pyuring import Completion, Ring, SetupFlags, SqeFlags
+from pyuring.completion import Handle
 
 NAN = math.nan
 MAP_NORESERVE = 0x4000  # not in mmap before Python 3.13
@@ -52,7 +53,7 @@ def assert_refused(things: Things, kind: type[Exception] | tuple[type[Exception]
 
 # -- descriptors ------------------------------------------------------------------------
 
-FILE_METHODS: dict[str, Callable[[Ring, Any, Things], Completion[Any]]] = {
+FILE_METHODS: dict[str, Callable[[Ring, Any, Things], Handle]] = {
     "read": lambda r, fd, t: r.read(fd, 1),
     "readinto": lambda r, fd, t: r.readinto(fd, t.buffer),
     "write": lambda r, fd, t: r.write(fd, t.buffer),
@@ -155,11 +156,17 @@ READERS: dict[str, Callable[[Things, Any], Completion[Any]]] = {
     "readinto": lambda t, b: t.ring.readinto(t.fd, b),
     "readv": lambda t, b: t.ring.readv(t.fd, [t.buffer, b, t.buffer]),
     "recv_into": lambda t, b: t.ring.recv_into(t.sock, b),
+    "recvfrom_into": lambda t, b: t.ring.recvfrom_into(t.sock, b),
+    "recvmsg_into": lambda t, b: t.ring.recvmsg_into(t.sock, [t.buffer, b, t.buffer]),
 }
 WRITERS: dict[str, Callable[[Things, Any], Completion[Any]]] = {
     "write": lambda t, b: t.ring.write(t.fd, b),
     "writev": lambda t, b: t.ring.writev(t.fd, [t.buffer, b, t.buffer]),
     "send": lambda t, b: t.ring.send(t.sock, b),
+    "sendto": lambda t, b: t.ring.sendto(t.sock, b, "/path"),
+    "send_zc": lambda t, b: t.ring.send_zc(t.sock, b),
+    "sendmsg": lambda t, b: t.ring.sendmsg(t.sock, [t.buffer, b, t.buffer]),
+    "sendmsg_zc": lambda t, b: t.ring.sendmsg_zc(t.sock, [t.buffer, b, t.buffer]),
 }
 
 
@@ -220,7 +227,7 @@ def two_gib() -> Iterator[mmap.mmap]:
         yield mapping
 
 
-@pytest.mark.parametrize("method", ["readinto", "recv_into", "write", "send"])
+@pytest.mark.parametrize("method", ["readinto", "recv_into", "recvfrom_into", "write", "send", "sendto", "send_zc"])
 def test_a_buffer_longer_than_one_sqe_transfers_is_refused(things: Things, method: str, two_gib: mmap.mmap) -> None:
     error = assert_refused(things, ValueError, lambda t: (READERS | WRITERS)[method](t, two_gib))
     assert str(2**31 - 1) in str(error)
@@ -395,7 +402,7 @@ def test_a_registered_buffer_stays_registered_when_its_operation_is_refused(thin
 
 # -- keywords of all operations ---------------------------------------------------------------
 
-METHODS: dict[str, Callable[..., Completion[Any]]] = {
+METHODS: dict[str, Callable[..., Handle]] = {
     "nop": lambda t, **k: t.ring.nop(**k),
     "read": lambda t, **k: t.ring.read(t.fd, 1, **k),
     "readinto": lambda t, **k: t.ring.readinto(t.fd, t.buffer, **k),
@@ -636,6 +643,9 @@ def test_things_registered_with_another_ring_are_a_valueerror(things: Things) ->
                 lambda t: t.ring.write(t.fd, buffers[1]),
                 lambda t: t.ring.send(t.sock, buffers[1]),
                 lambda t: t.ring.recv_into(t.sock, buffers[1]),
+                lambda t: t.ring.recvfrom_into(t.sock, buffers[1]),
+                lambda t: t.ring.sendto(t.sock, buffers[1], "/path"),
+                lambda t: t.ring.send_zc(t.sock, buffers[1]),
             ):
                 assert_refused(things, ValueError, call)
             if _ == 0:

@@ -9,6 +9,7 @@ import pytest
 
 import pyuring
 from pyuring import (
+    EpollOp,
     Features,
     RenameFlags,
     ResolveFlags,
@@ -74,6 +75,10 @@ def test_features_have_the_kernels_numbers() -> None:
         "NO_IOWAIT",
     ]
     assert {flag.name: flag.value for flag in Features} == {name: 1 << bit for bit, name in enumerate(names)}
+
+
+def test_the_operations_of_an_epoll_have_the_kernels_numbers() -> None:
+    assert {op.name: op.value for op in EpollOp} == {"ADD": 1, "DEL": 2, "MOD": 3}
 
 
 @pytest.mark.parametrize("kind", [SqeFlags, SetupFlags, Features])

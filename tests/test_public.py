@@ -24,10 +24,11 @@ LONGEST_MODULE = 400
 LONGEST_FUNCTION = 60
 
 PUBLIC = {
-    "BadDescriptorError", "Completion", "Features", "RegisteredBuffer", "RegisteredBuffers", "RegisteredFile",
-    "RegisteredFiles", "Ring", "SetupFlags", "SqeFlags", "StatxResult", "UnavailableError", "UnsupportedError",
-    "ffi", "lib", "__version__", "liburing_version",
-    "RenameFlags", "ResolveFlags", "RwFlags", "StatxAttributes", "StatxFlags", "StatxMask", "SyncFileRangeFlags",
+    "BadDescriptorError", "BufferRing", "Completion", "EpollOp", "Features", "Multishot", "ProvidedBuffer",
+    "RegisteredBuffer", "RegisteredBuffers", "RegisteredFile", "RegisteredFiles", "RenameFlags", "ResolveFlags",
+    "Ring", "RwFlags", "SetupFlags", "SqeFlags", "StatxAttributes", "StatxFlags", "StatxMask", "StatxResult",
+    "SyncFileRangeFlags", "UnavailableError", "UnsupportedError", "ffi", "lib", "send_message", "__version__",
+    "liburing_version",
 }  # fmt: skip
 
 #: From the manual and the kernel's history: (page, first kernel).
@@ -87,12 +88,13 @@ def test_the_contract_of_a_ring_is_there() -> None:
     expected = {
         "submit", "submit_and_wait", "wait", "completions", "close", "fileno", "in_flight", "closed", "entries",
         "cq_entries", "setup", "features", "supports", "stats", "link", "register_buffers", "register_files",
+        "buffer_ring",
     }  # fmt: skip
     assert set(public_names_of(Ring)) == expected | OPERATIONS.keys()
 
 
 def test_the_contract_of_a_completion_is_there() -> None:
-    expected = {"user_data", "res", "flags", "done", "result", "cancel", "operation"}
+    expected = {"user_data", "res", "flags", "done", "result", "cancel", "operation", "extra"}
     assert set(public_names_of(Completion)) == expected
 
 
@@ -268,13 +270,16 @@ def test_there_is_no_import_cycle(name: str) -> None:
 
 LAYERS = [
     {"_ffi"},
-    {"constants", "errors", "probe", "stat", "buffers", "addresses", "timing"},
-    {"completion", "diagnosis", "inflight", "creation"},
+    {"constants", "errors", "probe", "stat", "buffers", "addresses", "ancillary", "timing", "version"},
+    {"completion", "diagnosis", "inflight", "preparing", "creation", "mixed", "async_wait"},
     {
-        "registered_buffers", "registered_files", "direct", "links", "closing", "operations", "operations.control",
-        "pathnames", "operations.descriptors", "operations.memory", "operations.pipes", "operations.vectors",
-        "operations.xattrs",
-        "operations.files", "operations.paths", "operations.sockets", "operations.transfers",
+        "registered_buffers", "registered_files", "provided_buffers", "direct", "links", "closing", "multishot",
+        "pathnames", "operations", "operations.commands", "operations.control", "operations.descriptors",
+        "operations.files", "operations.legacy_buffers", "operations.memory", "operations.multishots",
+        "operations.paths", "operations.pipes", "operations.readiness", "operations.ring_messages",
+        "operations.sockets", "operations.synchronisation", "operations.targets", "operations.timers",
+        "operations.transfers", "operations.vectors", "operations.xattrs",
+        "operations.socket_transfers", "operations.messages", "operations.zero_copy", "operations.socket_options",
     },
     {"ring"},
 ]  # fmt: skip

@@ -16,7 +16,9 @@
 #define PYURING_OPERATIONS_H
 
 #include "groups.h"
+#include "messages.h"
 #include "prepare.h"
+#include "targets.h"
 
 /* A registered buffer, or a part of one. */
 struct pyuring_buffer {
@@ -50,6 +52,11 @@ struct pyuring_buffer {
 /* A multishot in a chain would hold up what follows for ever, and arming it again would
  * take it out of the chain. */
 #define CHECK_ALONE (u->staging ? PYURING_NO_CHAIN : 0)
+#define FIRST_OF(first, second) ((first) ? (first) : (second))
+/* Provided buffers to take from. */
+#define CHECK_GROUP(buffers) (pyuring_group_of(u, buffers) ? 0 : PYURING_BAD_TABLE)
+#define SELECT_FROM(buffers) \
+	(group = (buffers), sqe->flags |= IOSQE_BUFFER_SELECT, sqe->buf_group = group->id)
 /* `direct`: 0, or the key of the registered file to be made; all ones: the kernel picks one. */
 #define CHECK_DIRECT(direct) \
 	((direct) && ((direct) < 0 || (direct) >> PYURING_FILE_BITS != u->files_key) ? PYURING_BAD_TABLE : 0)
@@ -57,6 +64,12 @@ struct pyuring_buffer {
 	(!(direct) ? 0                                                                           \
 		   : ((direct) & PYURING_FILE_ANY) == PYURING_FILE_ANY ? IORING_FILE_INDEX_ALLOC \
 								       : (uint32_t)((direct) & PYURING_FILE_ANY) + 1)
+
+/* A registered file of this ring, where no other will do. */
+#define CHECK_REGISTERED(file) ((file) < 0 || (file) >> PYURING_FILE_BITS != u->files_key ? PYURING_BAD_TABLE : 0)
+#define CHECK_COMMAND(size, buffer)                                                       \
+	((buffer) && BUFFER(buffer)->table != u->buffers_key ? PYURING_BAD_TABLE          \
+	 : (size) > pyuring_command_room(u)                   ? PYURING_BAD_COMMAND : 0)
 
 /* What an IOPOLL ring takes; the kernel refuses the rest, with EINVAL and no word why. */
 static inline bool pyuring_is_polled(int opcode)
@@ -80,6 +93,8 @@ static inline bool pyuring_is_polled(int opcode)
 	}
 	return false;
 }
+
+#define POLL_FIRST(first) ((first) ? IORING_RECVSEND_POLL_FIRST : 0)
 
 #define PYURING_PARAMETERS(...) __VA_OPT__(, ) __VA_ARGS__
 
@@ -114,12 +129,17 @@ static inline bool pyuring_is_polled(int opcode)
 	static int pyuring_prep_##name(struct pyuring *u, int tag, int64_t file PYURING_PARAMETERS parameters) \
 	PYURING_FUSED(opcode, pyuring_resolve(u, file, &place), check, __VA_ARGS__)
 
+#include "rows/commands.h"
 #include "rows/control.h"
 #include "rows/descriptors.h"
 #include "rows/files.h"
+#include "rows/messages.h"
+#include "rows/multishots.h"
 #include "rows/paths.h"
+#include "rows/socket_options.h"
 #include "rows/pipes.h"
 #include "rows/sockets.h"
+#include "rows/synchronisation.h"
 #include "rows/transfers.h"
 #include "rows/vectors.h"
 #include "rows/xattrs.h"

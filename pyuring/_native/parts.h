@@ -163,7 +163,7 @@ static void pyuring_reap_other(struct pyuring *u, const struct io_uring_cqe *cqe
 	else if (!internal && id >> PYURING_ID_BITS) {
 		pyuring_batch_add(u, PYURING_NO_SLOT, cqe->res, cqe->flags);
 		pyuring_batch_details(u, cqe->user_data, cqe);
-	} else if (slot >= u->limit || u->slots[slot].id != id)
+	} else if (slot >= u->limit || id == 0 || u->slots[slot].id != id)
 		u->unexpected++;
 	else if (u->slots[slot].kind & PYURING_MULTISHOT)
 		pyuring_reap_shot(u, slot, cqe);

@@ -82,6 +82,23 @@ static void pyuring_add_timeout(struct pyuring *u, struct io_uring_sqe *timed, u
 	u->expected++;
 }
 
+/* A zero-copy send that has to wait behind a drain would wait for ever, and all that follows
+ * too: the kernel (6.18) counts its notification, which is still to come, among what has to
+ * be complete first. It does so from the first drain on, even when that is over. The send
+ * that copies needs no notification. */
+static void pyuring_copy_instead(struct pyuring *u, struct io_uring_sqe *sqe)
+{
+	if (sqe->opcode == IORING_OP_SEND_ZC)
+		sqe->opcode = IORING_OP_SEND;
+	else if (sqe->opcode == IORING_OP_SENDMSG_ZC)
+		sqe->opcode = IORING_OP_SENDMSG;
+	else
+		return;
+	sqe->ioprio &= IORING_RECVSEND_POLL_FIRST;
+	sqe->buf_index = 0;
+	u->slots[sqe->user_data & ((UINT32_C(1) << u->slot_bits) - 1)].copied = true;
+}
+
 /* What only few operations have: together, so that the others are asked once. */
 static void pyuring_add_extras(struct pyuring *u, uint32_t tag, struct io_uring_sqe *sqe, unsigned slot)
 {
@@ -112,9 +129,12 @@ static inline void pyuring_track(struct pyuring *u, uint32_t tag, unsigned flags
 	sqe->user_data = entry->id;
 	sqe->personality = u->personality;
 	u->has_drains |= (sqe->flags & IOSQE_IO_DRAIN) != 0;
+	if (kind == PYURING_WITH_NOTIFICATION && u->has_drains)
+		pyuring_copy_instead(u, sqe);
 	u->expected++;
 	u->in_flight++;
 	if (kind & PYURING_MULTISHOT) {
+		u->has_multishots = true;
 		u->armed[slot] = *sqe;
 		u->armed[slot].flags &= ~IOSQE_IO_DRAIN;
 	}

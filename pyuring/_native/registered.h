@@ -24,6 +24,7 @@ static int pyuring_update_files(struct pyuring *u, uint32_t index, const int *de
 {
 	if (!pyuring_is_mine(u))
 		return PYURING_NOT_YOURS;
+	pyuring_settle(u);
 	return io_uring_register_files_update(&u->ring, index, descriptors, count);
 }
 
@@ -40,6 +41,7 @@ static int pyuring_unregister_files(struct pyuring *u)
 
 	if (!pyuring_is_mine(u))
 		return PYURING_NOT_YOURS;
+	pyuring_settle(u);
 	error = io_uring_unregister_files(&u->ring);
 	if (error == 0)
 		u->files_key = 0;
@@ -65,6 +67,7 @@ static int pyuring_unregister_buffers(struct pyuring *u)
 
 	if (!pyuring_is_mine(u))
 		return PYURING_NOT_YOURS;
+	pyuring_settle(u);
 	error = io_uring_unregister_buffers(&u->ring);
 	if (error == 0)
 		u->buffers_key = 0;
@@ -78,6 +81,15 @@ static int pyuring_socket_family(int fd)
 	socklen_t size = sizeof(family);
 
 	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) < 0 ? -errno : family;
+}
+
+/* The type of a socket, or -errno. */
+static int pyuring_socket_type(int fd)
+{
+	int type;
+	socklen_t size = sizeof(type);
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 ? -errno : type;
 }
 
 #define PYURING_PROBE_OPCODES 256

@@ -22,6 +22,8 @@ enum {
 	PYURING_STARVED = -5011,        /* all that is in flight waits for buffers that are lent */
 	PYURING_NO_CHAIN = -5012,       /* a multishot operation cannot be linked */
 	PYURING_NOT_POLLED = -5013,     /* an IOPOLL ring has no such operation */
+	PYURING_BAD_FUTEX = -5030,      /* not four aligned bytes of the buffer */
+	PYURING_BAD_COMMAND = -5031,    /* more bytes of command than an SQE has */
 };
 
 /* user_data: 0000 | counter | slot for an operation. Bit 63 marks what pyuring sends
@@ -103,6 +105,7 @@ struct pyuring {
 	uint64_t counter;
 	bool cancels_missed; /* some slot has cancel_again set, and is worth asking again */
 	bool cancels_wait;   /* some has, and is so once another operation is complete */
+	bool has_multishots; /* a multishot was prepared, ever */
 	bool has_drains;     /* an operation with IOSQE_IO_DRAIN was prepared, ever */
 	uint32_t slot_bits;
 	uint32_t limit;     /* CQ entries: in flight never exceeds them */

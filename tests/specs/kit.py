@@ -5,22 +5,25 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import signal
 import socket
 import struct
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyuring
 from pyuring import Completion, Ring
+from pyuring.completion import Handle
 
 U32 = 2**32
 U64 = 2**64
 AT_FDCWD = -100
 INTERNAL = 1 << 63
 
-FIXED_FILE, IO_DRAIN, IO_LINK, IO_HARDLINK, ASYNC = 1, 2, 4, 8, 16
+FIXED_FILE, IO_DRAIN, IO_LINK, IO_HARDLINK, ASYNC, BUFFER_SELECT = 1, 2, 4, 8, 16, 32
 
 
 class Sqe(NamedTuple):
@@ -70,6 +73,19 @@ def address_of_bytes(data: bytes) -> int:
     return address
 
 
+@dataclass(frozen=True)
+class Named:
+    """A socket as far as preparing looks at it: a descriptor that need not exist, and a family."""
+
+    file: Any
+    family: int = socket.AF_INET
+
+    def fileno(self) -> int:
+        number = self.file if isinstance(self.file, int) else self.file.fileno()
+        assert isinstance(number, int)
+        return number
+
+
 def text_at(address: int) -> bytes:
     return ctypes.string_at(address)
 
@@ -83,9 +99,9 @@ def iovecs_at(address: int, count: int) -> list[tuple[int, int]]:
     return list(struct.iter_unpack("@PN", ctypes.string_at(address, 16 * count)))
 
 
-Prepare = Callable[[Ring], Completion[Any]]
+Prepare = Callable[[Ring], Handle]
 #: Checks of what a pointer points to: given the SQE and the handle.
-Check = Callable[[Sqe, Completion[Any]], None]
+Check = Callable[[Sqe, Any], None]
 
 
 @dataclass
@@ -99,6 +115,8 @@ class Row:
     check: Check | None = None
     #: Fields that hold a pointer, which `check` looks at.
     pointers: tuple[str, ...] = ()
+    #: SQEs that it takes before its own, for operations that this one is about.
+    targets: int = 0
     #: IOSQE_* that it has whatever its arguments are.
     flags: int = 0
 
@@ -118,6 +136,8 @@ class World:
     #: Closed when the test is over.
     descriptors: list[int] = field(default_factory=list)
     sockets: list[socket.socket] = field(default_factory=list)
+    #: What else is to be ended with the test.
+    stack: ExitStack = field(default_factory=ExitStack)
 
     def file(self, content: bytes = b"0123456789", name: str = "file") -> int:
         path = self.folder / name
@@ -148,6 +168,21 @@ class World:
 
     def pair(self) -> tuple[socket.socket, socket.socket]:
         pair = socket.socketpair()
+        self.sockets += pair
+        return pair
+
+    def tcp_pair(self) -> tuple[socket.socket, socket.socket]:
+        """Two ends of a TCP connection, which zero copy and SIOCINQ need."""
+        client = socket.create_connection(self.listener().getsockname())
+        accepted, _ = self.sockets[-1].accept()
+        self.sockets += [client, accepted]
+        return client, accepted
+
+    def datagrams(self) -> tuple[socket.socket, socket.socket]:
+        """Two UDP sockets that are bound and not connected."""
+        pair = socket.socket(type=socket.SOCK_DGRAM), socket.socket(type=socket.SOCK_DGRAM)
+        for sock in pair:
+            sock.bind(("127.0.0.1", 0))
         self.sockets += pair
         return pair
 
@@ -183,7 +218,17 @@ class World:
         self.sockets.append(client)
         return client
 
+    def other_ring(self) -> Ring:
+        return self.stack.enter_context(Ring(8))
+
+    def child(self, command: str) -> int:
+        """A child process, which nobody has waited for; a shell that runs `command`."""
+        pid = os.posix_spawn("/bin/sh", ["sh", "-c", command], os.environ)
+        self.stack.callback(end_child, pid)
+        return pid
+
     def close(self) -> None:
+        self.stack.close()
         for sock in self.sockets:
             sock.close()
         for fd in self.descriptors:
@@ -191,6 +236,14 @@ class World:
                 os.close(fd)
             except OSError as error:
                 assert error.errno == errno.EBADF
+
+
+def end_child(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    except (ProcessLookupError, ChildProcessError):
+        return  # the test has waited for it
 
 
 #: Prepares one operation that succeeds, and returns it with a check of its result.
@@ -235,10 +288,11 @@ class Spec:
     page: str
     kernel: str
     #: Prepares it with arguments that are good enough, and these keywords. It is never submitted.
-    prepare: Callable[..., Completion[Any]]
+    prepare: Callable[..., Handle]
     #: Its SQE for different arguments; one at least.
     rows: list[Row]
-    scenario: Scenario
+    #: None for a multishot: what these do is in test_multishot.py.
+    scenario: Scenario | None = None
     #: How it fails; one at least, where it can.
     failures: list[Failure] = field(default_factory=list)
     #: Prepares one that would take for ever, with a time limit.
@@ -246,11 +300,13 @@ class Spec:
     #: Bad arguments, by what is bad about them.
     refused: dict[str, tuple[type[Exception], Call]] = field(default_factory=dict)
     #: Prepares it on a descriptor, and whether that may be a registered file.
-    on_file: Callable[[Ring, Any, Things], Completion[Any]] | None = None
+    on_file: Callable[[Ring, Any, Things], Handle] | None = None
     takes_registered_file: bool = False
     #: Those of the common keywords that it has not, by their names.
     lacks: frozenset[str] = frozenset()
     #: Whether it can stand in the middle of a soft chain, which what it returns must not cut.
     cuts_chains: bool = False
+    #: Whether it is about operations in flight, which a chain or a drain would hold up.
+    on_operations: bool = False
     #: Whether it makes a descriptor, which the test has to close.
     makes_descriptor: bool = False

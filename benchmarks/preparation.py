@@ -1,0 +1,71 @@
+"""What does it cost to prepare each operation?
+
+Only that is timed: the operations are never submitted, and taken back untimed. What they
+would do is another case's question.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING
+
+from pyuring import Ring
+
+from .case import Case, Cell, Lineup
+from .contender import Contender, Sample, Turn, WrongDataError
+from .prepared import OPERATIONS, Prepare, things_for
+from .transfer import cpu_seconds
+
+if TYPE_CHECKING:
+    from .place import Files
+
+__all__ = ["CASE", "NAME"]
+
+NAME = "preparation"
+_AT_ONCE = 512
+
+
+def _prepare_many(prepare: Prepare) -> tuple[float, float]:
+    """Seconds, of the clock and of the CPU, that so many preparations took."""
+    with Ring(_AT_ONCE * 2) as ring:
+        for _ in range(_AT_ONCE * 2):  # touches the ring's memory for the first time
+            ring.nop()
+        ring.wait(_AT_ONCE * 2)
+        with things_for(ring) as things:
+            before = ring.in_flight, ring.stats()["submitted"]
+            cpu, start = cpu_seconds(), time.perf_counter()
+            for _ in range(_AT_ONCE):
+                prepare(ring, things)
+            elapsed, cpu = time.perf_counter() - start, cpu_seconds() - cpu
+            if (ring.in_flight, ring.stats()["submitted"]) != (before[0] + _AT_ONCE, before[1]):
+                raise WrongDataError(
+                    f"{_AT_ONCE} preparations timed, {ring.in_flight - before[0]} operations in flight"
+                )
+            ring.close()
+    return elapsed, cpu
+
+
+def _turns(prepare: Prepare) -> Callable[[], AbstractContextManager[Turn]]:
+    @contextmanager
+    def open_turn() -> Iterator[Turn]:
+        _prepare_many(prepare)
+
+        def take_turn(seconds: float) -> Sample:
+            rounds = elapsed = cpu = 0.0
+            while elapsed < seconds:
+                each, its_cpu = _prepare_many(prepare)
+                elapsed, cpu, rounds = elapsed + each, cpu + its_cpu, rounds + 1
+            return Sample(int(rounds) * _AT_ONCE, elapsed, cpu)
+
+        yield take_turn
+
+    return open_turn
+
+
+def _lineup(cell: Cell, files: Files) -> Lineup:
+    return Lineup([Contender(name, "no system call", _turns(prepare)) for name, prepare in OPERATIONS.items()])
+
+
+CASE = Case(NAME, "What does it cost to prepare each operation?", _lineup, uses_files=False)
