@@ -91,4 +91,6 @@ def misuse(code: int, arguments: tuple[object, ...] = ()) -> Exception:
         )
     if code == lib.PYURING_BAD_SLOT:
         return RuntimeError("internal error: the slot for the operation is taken")
+    if code == -errno.EBADFD:
+        return RuntimeError("the ring is disabled: enable() it first")
     return OSError(-code, os.strerror(-code))

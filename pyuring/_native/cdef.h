@@ -6,6 +6,8 @@
 #define IORING_SETUP_NO_SQARRAY ...
 #define IORING_SETUP_HYBRID_IOPOLL ...
 #define IORING_SETUP_CQE_MIXED ...
+#define IORING_SETUP_SQE_MIXED ...
+#define IORING_SETUP_SQ_REWIND ...
 #define IORING_FEAT_REG_REG_RING ...
 #define IORING_FEAT_RECVSEND_BUNDLE ...
 #define IORING_FEAT_MIN_TIMEOUT ...
@@ -43,6 +45,10 @@
 #define PYURING_FILE_BITS ...
 #define PYURING_FILE_ANY ...
 #define PYURING_PROBE_OPCODES ...
+#define PYURING_ENTER_NO_IOWAIT ...
+#define PYURING_REGISTER_NAPI ...
+#define PYURING_UNREGISTER_NAPI ...
+#define PYURING_REGISTER_CLOCK ...
 
 struct pyuring {
 	uint64_t owner;
@@ -53,6 +59,11 @@ struct pyuring {
 	uint32_t expected;
 	uint32_t starving;
 	uint16_t personality;
+	int enter_fd;
+	unsigned enter_flags;
+	uint32_t min_wait_us;
+	unsigned required;
+	struct pyuring_reg_wait *reg_wait;
 	int32_t *batch_slots;
 	int32_t *batch_res;
 	uint64_t *batch_flags;
@@ -72,7 +83,20 @@ struct pyuring {
 
 struct pyuring_group { uint32_t count; uint32_t size; uint32_t published; uint32_t leases; uint16_t id; ...; };
 
-struct pyuring_buffer { void *address; uint32_t length; uint32_t index; uint64_t table; };
+struct pyuring_buffer { void *address; uint32_t length; uint32_t index; const uint64_t *live; };
+
+struct pyuring_reg_wait { ...; };
+struct pyuring_napi { uint32_t busy_poll_to; uint8_t prefer_busy_poll; ...; };
+struct pyuring_clock { uint32_t clockid; ...; };
+struct pyuring_query {
+	uint32_t nr_request_opcodes;
+	uint32_t nr_register_opcodes;
+	uint64_t feature_flags;
+	uint64_t ring_setup_flags;
+	uint64_t enter_flags;
+	uint64_t sqe_flags;
+	...;
+};
 
 struct pyuring_statx_time { int64_t tv_sec; uint32_t tv_nsec; ...; };
 struct pyuring_statx {
@@ -109,7 +133,16 @@ int pyuring_watch_forks(void);
 void pyuring_leak(uintptr_t object);
 
 int pyuring_setup(struct pyuring *u, uint32_t entries, uint32_t cq_entries, uint32_t flags,
-	uint32_t sq_thread_idle, uint32_t sq_thread_cpu);
+	uint32_t sq_thread_idle, uint32_t sq_thread_cpu, uint32_t wq_fd);
+int pyuring_enable(struct pyuring *u);
+int pyuring_register_ring_fd(struct pyuring *u);
+int pyuring_unregister_ring_fd(struct pyuring *u);
+int pyuring_resize(struct pyuring *u, uint32_t entries, uint32_t cq_entries, int64_t taken_over);
+int pyuring_register_call(struct pyuring *u, uint32_t opcode, void *argument, uint32_t count);
+int pyuring_eventfd(struct pyuring *u, int on);
+int pyuring_register_waits(struct pyuring *u);
+int pyuring_sync_cancel(struct pyuring *u, int64_t slot, int64_t file, int64_t timeout_ns);
+int pyuring_query(struct pyuring_query *answer);
 void pyuring_exit(struct pyuring *u, bool keep);
 void pyuring_forget(struct pyuring *u);
 bool pyuring_is_mine(const struct pyuring *u);
@@ -131,7 +164,10 @@ int64_t pyuring_chain_discard(struct pyuring *u, int64_t taken_over);
 int64_t pyuring_register_files(struct pyuring *u, const int *descriptors, uint32_t count);
 int pyuring_update_files(struct pyuring *u, uint32_t index, const int *descriptors, uint32_t count);
 int pyuring_unregister_files(struct pyuring *u);
-int64_t pyuring_register_buffers(struct pyuring *u, const struct iovec *vectors, uint32_t count);
+int64_t pyuring_register_buffers(struct pyuring *u, const struct iovec *vectors, const uint64_t *tags,
+	uint32_t count);
+int pyuring_update_buffer(struct pyuring *u, uint32_t index, const struct iovec *vector, uint64_t tag);
+int64_t pyuring_clone_buffers(struct pyuring *u, int source);
 int pyuring_unregister_buffers(struct pyuring *u);
 int pyuring_provide(struct pyuring *u, void *ring, void *slab, uint32_t count, uint32_t size, uint32_t flags,
 	int id, struct pyuring_group **made);

@@ -23,7 +23,7 @@ struct pyuring_buffer {
 	void *address;
 	uint32_t length;
 	uint32_t index;
-	uint64_t table;
+	const uint64_t *live; /* the table it is registered in; no table's number once it is not */
 };
 
 /* CFFI passes a void pointer 10 ns faster than one whose type it has to compare. */
@@ -35,7 +35,7 @@ struct pyuring_buffer {
 #define CHECK_LENGTH(length) ((length) < 0 || (length) > PYURING_MAX_LENGTH ? PYURING_BAD_LENGTH : 0)
 #define CHECK_RANGE(length, offset) (CHECK_LENGTH(length) ? PYURING_BAD_LENGTH : CHECK_OFFSET(offset))
 #define CHECK_BUFFER(buffer, offset) \
-	(BUFFER(buffer)->table != u->buffers_key ? PYURING_BAD_TABLE : CHECK_OFFSET(offset))
+	(*BUFFER(buffer)->live != u->buffers_key ? PYURING_BAD_TABLE : CHECK_OFFSET(offset))
 
 /* A multishot in a chain would hold up what follows for ever, and arming it again would
  * take it out of the chain. */

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "abi.h"
 #include "compat.h"
 
 /* Refusals that are no errno: beyond the kernel's range of -1 to -4095. */
@@ -131,6 +132,12 @@ struct pyuring {
 	bool batch_has_flags;
 	bool batch_is_mixed;
 	int64_t batch_number;
+
+	int enter_fd;                      /* for io_uring_enter: the descriptor, or what stands for it */
+	unsigned enter_flags;              /* IORING_ENTER_*: what enter_fd is, and how to wait */
+	uint32_t min_wait_us;              /* then a wait for several CQEs is content with one; 0 = never */
+	struct pyuring_reg_wait *reg_wait; /* the argument of timed waits, where that is registered */
+	unsigned required;                 /* IOSQE_*: what a restricted ring wants in every SQE */
 
 	int64_t files_key;    /* of the registered file table, 0 = none */
 	uint64_t buffers_key; /* of the registered buffers, 0 = none */

@@ -43,7 +43,7 @@ class SocketOperations(InFlight):
             held = export(buffer, writable=writable)
             return held, held, len(held)
         # These operations take it as memory like any other, so no row checks its table.
-        if buffer._c.table != self._c.buffers_key:
+        if buffer._c.live[0] != self._c.buffers_key:
             raise misuse(lib.PYURING_BAD_TABLE)
         return buffer._memory.pin, buffer._c.address, len(buffer)
 
