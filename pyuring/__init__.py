@@ -22,6 +22,9 @@ from pyuring.constants import SqeFlags as SqeFlags
 from pyuring.errors import BadDescriptorError as BadDescriptorError
 from pyuring.errors import UnavailableError as UnavailableError
 from pyuring.errors import UnsupportedError as UnsupportedError
+from pyuring.multishot import Multishot as Multishot
+from pyuring.provided_buffers import BufferRing as BufferRing
+from pyuring.provided_buffers import ProvidedBuffer as ProvidedBuffer
 from pyuring.registered_buffers import RegisteredBuffer as RegisteredBuffer
 from pyuring.registered_buffers import RegisteredBuffers as RegisteredBuffers
 from pyuring.registered_files import RegisteredFile as RegisteredFile
@@ -31,8 +34,11 @@ from pyuring.stat import StatxResult as StatxResult
 
 __all__ = [
     "BadDescriptorError",
+    "BufferRing",
     "Completion",
     "Features",
+    "Multishot",
+    "ProvidedBuffer",
     "RegisteredBuffer",
     "RegisteredBuffers",
     "RegisteredFile",

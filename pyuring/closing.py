@@ -55,7 +55,7 @@ def drain(ring: Ring) -> bool:
     ring._discard(lib.pyuring_discard)
     deadline = monotonic() + DRAIN_SECONDS
     one_by_one = not ring.supports("socket")  # came with CANCEL_ANY, in 5.19
-    while c.in_flight and monotonic() < deadline:
+    while (c.in_flight or c.notifying) and monotonic() < deadline:
         code = lib.pyuring_cancel_all(c, one_by_one)
         if code < 0 and code not in (-errno.EINTR, -errno.EBUSY, -errno.EAGAIN):
             return False
@@ -63,14 +63,15 @@ def drain(ring: Ring) -> bool:
     # What an interrupted call left in C counts as reaped, but is not handed out.
     while ring._enter(0, -1) > 0:
         pass
-    return not c.in_flight
+    return not c.in_flight and not c.notifying
 
 
 def _reap_for(ring: Ring, seconds: float) -> None:
     """Reap until something is complete; the answer to a request to cancel is not."""
     deadline = monotonic() + seconds
-    before = ring._c.in_flight
-    while ring._c.in_flight == before and (left := deadline - monotonic()) > 0:
+    c = ring._c
+    before = c.in_flight + c.notifying
+    while c.in_flight + c.notifying == before and (left := deadline - monotonic()) > 0:
         ring._enter(1, int(left * 1e9))
 
 
@@ -80,7 +81,7 @@ def finish(ring: Ring) -> None:
     All that a thread which does not own the ring may do with it, once nobody else can.
     Can be repeated where a signal handler interrupted it.
     """
-    stuck = ring._c.in_flight > 0
+    stuck = ring._c.in_flight + ring._c.notifying > 0
     if stuck:
         _leak(ring)
     ring._free = -1
@@ -89,6 +90,9 @@ def finish(ring: Ring) -> None:
 
 
 def _let_go(ring: Ring, *, stuck: bool) -> None:
+    if ring._waker is not None:
+        ring._waker.close()
+        ring._waker = None
     for op in ring._table:
         if not isinstance(op, int) and op.res is None:
             op.res = -errno.ECANCELED

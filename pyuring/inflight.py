@@ -19,7 +19,8 @@ import weakref
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pyuring._ffi import ffi, lib, new
+from pyuring import mixed
+from pyuring._ffi import NULL, ffi, lib, new
 from pyuring.buffers import release
 from pyuring.constants import SqeFlags
 from pyuring.errors import misuse
@@ -30,17 +31,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pyuring._ffi import CData, RingStruct
-    from pyuring.completion import Completion
+    from pyuring.async_wait import Waker
+    from pyuring.completion import Completion, Handle
 
 __all__ = ["InFlight"]
 
-C = TypeVar("C", bound="Completion[Any]")
+H = TypeVar("H", bound="Handle")
 
 #: From one Python function to the next, a name that is looked up once.
 _enter_kernel = lib.pyuring_enter
 _unpack = ffi.unpack
 
 _HAS_FLAGS = lib.PYURING_BATCH_HAS_FLAGS
+_IS_MIXED = lib.PYURING_BATCH_IS_MIXED
+_COUNT = _HAS_FLAGS - 1
 _TIMED_OUT = lib.PYURING_TIMED_OUT
 _NO_SLOT = -1
 
@@ -56,9 +60,8 @@ class InFlight:
         self._c: RingStruct = new("struct pyuring *")
         self._table: list[Any] = []
         self._free = _NO_SLOT
-        #: By slot, what the kernel reads or writes: buffer exports, paths, iovecs; and file
-        #: objects, whose descriptor it looks up at submission. Kept apart from the handles,
-        #: because these outlive the ring if need be: see `closing`.
+        #: By slot, what the kernel reads or writes, and file objects, whose descriptor it looks up
+        #: at submission. Apart from the handles, because it outlives the ring if need be: `closing`.
         self._holds: list[object] = []
         #: These, registered buffers, and C's structure: all that the kernel may touch.
         self._kept: list[object] = []
@@ -67,9 +70,15 @@ class InFlight:
         #: How many of these result() has taken since, about: see `_take`.
         self._taken = 0
         #: The CQEs being handed out, as (slot, res), or None.
-        self._batch: Iterator[tuple[int, int]] | None = None
+        self._batch: Iterator[Any] | None = None
+        #: The same iterator, if it is that of a mixed batch.
+        self._mixed: Iterator[Any] | None = None
         #: The number of the last batch taken over from C, which keeps it till then.
         self._taken_over = 0
+        #: What wakes the event loop that waits for this ring.
+        self._waker: Waker | None = None
+        #: What the tags of registered things stand for, by number.
+        self._tags: dict[int, object] = {}
         #: The opcodes that the kernel has, once somebody asked.
         self._opcodes: frozenset[int] | None = None
         #: The open link() block, which must not live longer for being open.
@@ -81,9 +90,14 @@ class InFlight:
         self._batch_slots: CData = new("int32_t[]", limit)
         self._batch_res: CData = new("int32_t[]", limit)
         self._batch_flags: CData = new("uint64_t[]", limit)
+        self._batch_places: CData = new("uint64_t[]", limit)
+        large = self._c.ring.flags & (lib.IORING_SETUP_CQE32 | lib.IORING_SETUP_CQE_MIXED)
+        self._batch_extra: CData | None = new("uint64_t[]", 2 * limit) if large else None
         self._c.batch_slots = self._batch_slots
         self._c.batch_res = self._batch_res
         self._c.batch_flags = self._batch_flags
+        self._c.batch_places = self._batch_places
+        self._c.batch_extra = self._batch_extra or NULL
         self._holds = [None] * limit
         self._kept += [self._c, self._holds]
         self._table = [*range(1, limit), _NO_SLOT]
@@ -107,7 +121,7 @@ class InFlight:
 
     def _start(
         self,
-        op: C,
+        op: H,
         operation: str,
         hold: object,
         user_data: object,
@@ -116,31 +130,46 @@ class InFlight:
         timeout: float | None,
         call: Callable[..., int],
         *arguments: object,
-    ) -> C:
+    ) -> H:
         """Put `op` in the table, let `call` take an SQE for it, and return it.
 
-        The hottest operations repeat these lines rather than pay for the call.
+        Where its 100 ns count these lines are written out; in the hottest operations `_enlist` too.
         """
-        op._ring = self
-        op.operation = operation
-        op.user_data = user_data
-        op.res = None
-        op.flags = 0
         try:
-            while self._free < 0:
-                self._make_room()
-            table = self._table
-            slot = op._slot = self._free
-            self._free = table[slot]
-            table[slot] = op
-            self._holds[slot] = hold
-            tag = self._tag(slot, flags, drain, timeout) if flags or drain or timeout is not None else slot
+            tag = self._enlist(op, operation, hold, user_data, flags, drain, timeout)
             while (code := call(self._c, tag, *arguments)) < 0:
                 self._refused(code, arguments)
         except BaseException as error:
             self._withdraw(op, hold, error)
             raise
         return op
+
+    def _enlist(  # in the try block of the call that takes the SQE: see _withdraw
+        self,
+        op: Handle,
+        operation: str,
+        hold: object,
+        user_data: object,
+        flags: int,
+        drain: bool,
+        timeout: float | None,
+    ) -> int:
+        """Put `op` in the table, with what the kernel will touch for it. Returns its tag for C."""
+        op._ring = self
+        op.operation = operation
+        op.user_data = user_data
+        op.res = None
+        op.flags = 0
+        while self._free < 0:
+            self._make_room()
+        table = self._table
+        slot = op._slot = self._free
+        self._free = table[slot]
+        table[slot] = op
+        self._holds[slot] = hold
+        if flags or drain or timeout is not None:
+            return self._tag(slot, flags, drain, timeout)
+        return slot
 
     def _tag(self, slot: int, flags: int, drain: bool, timeout: float | None) -> int:
         """The tag of an operation that is more than plain."""
@@ -184,14 +213,12 @@ class InFlight:
         return RuntimeError("the ring is closed")
 
     def _make_room(self) -> None:
-        """Wait for one completion; what is reaped stays for wait()."""
-        self._enter(1, -1)
+        self._enter(1, -1)  # what is reaped stays for wait()
 
-    def _withdraw(self, op: Completion[Any], hold: object, error: BaseException) -> None:
+    def _withdraw(self, op: Handle, hold: object, error: BaseException) -> None:
         """Undo a preparation that raised, unless the operation was queued nonetheless.
 
-        A signal handler may have raised after the SQE was taken: then the operation
-        goes on, and comes out of wait() like any other.
+        That is where a signal handler raised after the SQE was taken: it goes on like any other.
         """
         slot = getattr(op, "_slot", _NO_SLOT)
         if slot >= 0:
@@ -204,14 +231,12 @@ class InFlight:
         # The traceback keeps the frames, and with them the export: let go of it.
         release(hold)
         if isinstance(error, OverflowError):
-            error.add_note(
-                "an argument does not fit its field of the SQE: "
-                "offsets go up to 2**63-1, lengths and descriptors up to 2**31-1"
-            )
+            fields = "offsets go up to 2**63-1, lengths and descriptors up to 2**31-1"
+            error.add_note(f"an argument does not fit its field of the SQE: {fields}")
 
     # -- reaping -----------------------------------------------------------------
 
-    def _enter(self, want: int, timeout_ns: int, taker: Completion[Any] | None = None) -> int:
+    def _enter(self, want: int, timeout_ns: int, taker: Handle | None = None) -> int:
         """Submit, wait for `want` CQEs or `timeout_ns`, and hand out what came.
 
         Returns how many came, which may be none: after a signal, or the time.
@@ -231,12 +256,23 @@ class InFlight:
     def _enter_failed(self, code: int) -> None:
         if code == lib.PYURING_NOT_YOURS:
             raise self._not_yours()
+        if code == lib.PYURING_STARVED:
+            if self._feed():
+                return
+            raise misuse(code)
         raise OSError(-code, f"{os.strerror(-code)} (io_uring_enter)")
 
-    def _take_over(self, count: int, number: int, taker: Completion[Any] | None = None) -> None:
+    def _feed(self) -> bool:
+        """Find provided buffers for what waits for some; whether there were any."""
+        return False
+
+    def _take_over(self, count: int, number: int, taker: Handle | None = None) -> None:
         """Make C's batch, the one after `number`, the iterator that is handed out from."""
-        if count & _HAS_FLAGS:
-            count &= ~_HAS_FLAGS
+        if count > _COUNT:
+            if count & _IS_MIXED:
+                mixed.take_over(self, count & _COUNT, number, taker)
+                return
+            count &= _COUNT
             self._note_flags(count, number)
         slots = _unpack(self._batch_slots, count)
         results = _unpack(self._batch_res, count)
@@ -267,6 +303,11 @@ class InFlight:
         table = self._table
         holds = self._holds
         while (batch := self._batch) is not None:
+            if batch is self._mixed:
+                mixed.hand_out(self, batch, taker)
+                if self._batch is batch:
+                    self._batch = self._mixed = None
+                continue
             for slot, res in batch:
                 op = table[slot]
                 table[slot] = self._free
@@ -343,7 +384,17 @@ class InFlight:
                     errno.ETIMEDOUT, f"{op.operation} is not done after {timeout} s; it goes on and can be waited for"
                 )
 
-    def _cancel(self, op: Completion[Any]) -> None:
+    def _wait_released(self, op: Any, timeout: float | None) -> None:
+        """Wait for the notification of a zero-copy operation, which is no completion."""
+        self._check_no_chain()
+        deadline = None if timeout is None else monotonic() + nanoseconds(timeout) / 1e9
+        while not op.released:
+            left = -1 if deadline is None else nanoseconds(max(deadline - monotonic(), 0))
+            self._enter(1, left)
+            if left == 0 and not op.released:
+                raise TimeoutError(errno.ETIMEDOUT, f"the memory of {op.operation} is not released after {timeout} s")
+
+    def _cancel(self, op: Handle) -> None:
         # Looked at right before the call: once it is done, its slot is another one's.
         while op.res is None and (code := lib.pyuring_cancel_slot(self._c, op._slot)) < 0:
             self._refused(code)

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Ring"]
 
+#: What C counts.
+COUNTERS = (
+    "submitted", "completed", "in_flight", "enters", "sq_full", "overflows", "unexpected", "rearmed", "starved",
+)  # fmt: skip
+
 
 class Ring(Operations, BufferRegistration, FileRegistration):
     """An io_uring: a submission queue and a completion queue shared with the kernel.
@@ -244,13 +249,12 @@ class Ring(Operations, BufferRegistration, FileRegistration):
         ``submitted`` SQEs, ``completed`` operations, ``in_flight``, ``enters`` (calls of
         `io_uring_enter(2)`), ``sq_full`` (early submissions because the SQ was full),
         ``overflows`` (times the ring was entered because the kernel held CQEs back),
-        ``unexpected`` (CQEs of no operation of this ring).
+        ``unexpected`` (CQEs of no operation of this ring), ``rearmed`` (times a multishot that
+        the kernel had ended was armed again), ``starved`` (times one ended for lack of provided
+        buffers), ``lent`` (completions whose provided buffers are not given back yet).
         """
-        c = self._c
-        return {
-            name: int(getattr(c, name))
-            for name in ("submitted", "completed", "in_flight", "enters", "sq_full", "overflows", "unexpected")
-        }
+        counters = {name: int(getattr(self._c, name)) for name in COUNTERS}
+        return counters | {"lent": sum(buffers.lent for buffers in list(self._buffer_rings) if not buffers.closed)}
 
     def __repr__(self) -> str:
         if self.closed:

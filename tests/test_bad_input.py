@@ -17,6 +17,7 @@ from specs.kit import Call, Things
 
 import pyuring
 from pyuring import Completion, Ring, SetupFlags, SqeFlags
+from pyuring.completion import Handle
 
 NAN = math.nan
 MAP_NORESERVE = 0x4000  # not in mmap before Python 3.13
@@ -52,7 +53,7 @@ def assert_refused(things: Things, kind: type[Exception] | tuple[type[Exception]
 
 # -- descriptors ------------------------------------------------------------------------
 
-FILE_METHODS: dict[str, Callable[[Ring, Any, Things], Completion[Any]]] = {
+FILE_METHODS: dict[str, Callable[[Ring, Any, Things], Handle]] = {
     "read": lambda r, fd, t: r.read(fd, 1),
     "readinto": lambda r, fd, t: r.readinto(fd, t.buffer),
     "write": lambda r, fd, t: r.write(fd, t.buffer),
@@ -395,7 +396,7 @@ def test_a_registered_buffer_stays_registered_when_its_operation_is_refused(thin
 
 # -- keywords of all operations ---------------------------------------------------------------
 
-METHODS: dict[str, Callable[..., Completion[Any]]] = {
+METHODS: dict[str, Callable[..., Handle]] = {
     "nop": lambda t, **k: t.ring.nop(**k),
     "read": lambda t, **k: t.ring.read(t.fd, 1, **k),
     "readinto": lambda t, **k: t.ring.readinto(t.fd, t.buffer, **k),

@@ -205,7 +205,8 @@ SCENARIOS: list[Scenario] = [
 NAMES = {scenario: scenario.__name__.rstrip("_") for scenario in SCENARIOS} | {
     spec.scenario: spec.name for spec in SPECS
 }
-SCENARIOS += [spec.scenario for spec in SPECS]
+SCENARIOS += [spec.scenario for spec in SPECS if spec.scenario]
+MULTISHOTS = {spec.name for spec in SPECS if spec.scenario is None}
 CUTS_CHAINS = {"timeout"} | {spec.name for spec in SPECS if spec.cuts_chains}
 LACKING = {spec.name: spec.lacks for spec in SPECS} | {"timeout": frozenset({"timeout"})}
 MAKE_DESCRIPTORS = {"open", "socket", "accept"} | {spec.name for spec in SPECS if spec.makes_descriptor}
@@ -506,7 +507,7 @@ def test_scenarios_cover_all_methods_that_are_operations() -> None:
         for name in vars(domain)
         if not name.startswith("_")
     }
-    assert methods == {name_of(scenario) for scenario in SCENARIOS}
+    assert methods == {name_of(scenario) for scenario in SCENARIOS} | MULTISHOTS
 
 
 def test_a_machine_without_io_uring_does_not_pass_these_tests() -> None:

@@ -24,9 +24,9 @@ LONGEST_MODULE = 400
 LONGEST_FUNCTION = 60
 
 PUBLIC = {
-    "BadDescriptorError", "Completion", "Features", "RegisteredBuffer", "RegisteredBuffers", "RegisteredFile",
-    "RegisteredFiles", "Ring", "SetupFlags", "SqeFlags", "StatxResult", "UnavailableError", "UnsupportedError",
-    "ffi", "lib", "__version__", "liburing_version",
+    "BadDescriptorError", "BufferRing", "Completion", "Features", "Multishot", "ProvidedBuffer", "RegisteredBuffer",
+    "RegisteredBuffers", "RegisteredFile", "RegisteredFiles", "Ring", "SetupFlags", "SqeFlags", "StatxResult",
+    "UnavailableError", "UnsupportedError", "ffi", "lib", "__version__", "liburing_version",
 }  # fmt: skip
 
 #: From the manual and the kernel's history: (page, first kernel).
@@ -86,12 +86,13 @@ def test_the_contract_of_a_ring_is_there() -> None:
     expected = {
         "submit", "submit_and_wait", "wait", "completions", "close", "fileno", "in_flight", "closed", "entries",
         "cq_entries", "setup", "features", "supports", "stats", "link", "register_buffers", "register_files",
+        "buffer_ring",
     }  # fmt: skip
     assert set(public_names_of(Ring)) == expected | OPERATIONS.keys()
 
 
 def test_the_contract_of_a_completion_is_there() -> None:
-    expected = {"user_data", "res", "flags", "done", "result", "cancel", "operation"}
+    expected = {"user_data", "res", "flags", "done", "result", "cancel", "operation", "extra"}
     assert set(public_names_of(Completion)) == expected
 
 
@@ -268,9 +269,10 @@ def test_there_is_no_import_cycle(name: str) -> None:
 LAYERS = [
     {"_ffi"},
     {"constants", "errors", "probe", "stat", "buffers", "addresses", "timing"},
-    {"completion", "diagnosis", "inflight", "creation"},
+    {"completion", "diagnosis", "inflight", "creation", "mixed", "async_wait"},
     {
-        "registered_buffers", "registered_files", "direct", "links", "closing", "operations", "operations.control",
+        "registered_buffers", "registered_files", "direct", "links", "closing",
+        "provided_buffers", "multishot", "operations", "operations.multishots", "operations.control",
         "operations.files", "operations.paths", "operations.sockets", "operations.transfers",
     },
     {"ring"},

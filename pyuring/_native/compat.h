@@ -46,6 +46,8 @@ enum {
 	PYURING_CQE_F_SKIP = 1 << 5,     /* 6.18 */
 	PYURING_CQE_F_32 = 1 << 15,      /* 6.18 */
 	PYURING_PBUF_RING_INC = 2,       /* 6.12 */
+	PYURING_RECVSEND_BUNDLE = 1 << 4, /* 6.10 */
+	PYURING_TIMEOUT_MULTISHOT = 1 << 6, /* 6.4 */
 };
 
 /* struct io_uring_buf_reg got its flags in the place of what 2.3 calls pad. */

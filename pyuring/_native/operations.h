@@ -40,6 +40,11 @@ struct pyuring_buffer {
 /* A multishot in a chain would hold up what follows for ever, and arming it again would
  * take it out of the chain. */
 #define CHECK_ALONE (u->staging ? PYURING_NO_CHAIN : 0)
+#define FIRST_OF(first, second) ((first) ? (first) : (second))
+/* Provided buffers to take from. */
+#define CHECK_GROUP(buffers) (pyuring_group_of(u, buffers) ? 0 : PYURING_BAD_TABLE)
+#define SELECT_FROM(buffers) \
+	(group = (buffers), sqe->flags |= IOSQE_BUFFER_SELECT, sqe->buf_group = group->id)
 /* `direct`: 0, or the key of the registered file to be made; all ones: the kernel picks one. */
 #define CHECK_DIRECT(direct) \
 	((direct) && ((direct) < 0 || (direct) >> PYURING_FILE_BITS != u->files_key) ? PYURING_BAD_TABLE : 0)
@@ -106,6 +111,7 @@ static inline bool pyuring_is_polled(int opcode)
 
 #include "rows/control.h"
 #include "rows/files.h"
+#include "rows/multishots.h"
 #include "rows/paths.h"
 #include "rows/sockets.h"
 #include "rows/transfers.h"

@@ -104,6 +104,15 @@ static int pyuring_socket_family(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) < 0 ? -errno : family;
 }
 
+/* The type of a socket, or -errno. */
+static int pyuring_socket_type(int fd)
+{
+	int type;
+	socklen_t size = sizeof(type);
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 ? -errno : type;
+}
+
 #define PYURING_PROBE_OPCODES 256
 
 /* One byte per opcode: 1 where the kernel has it. */

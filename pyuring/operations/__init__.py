@@ -2,6 +2,7 @@
 
 from pyuring.operations.control import ControlOperations
 from pyuring.operations.files import FileOperations
+from pyuring.operations.multishots import MultishotOperations
 from pyuring.operations.paths import PathOperations
 from pyuring.operations.sockets import SocketOperations
 from pyuring.operations.transfers import TransferOperations
@@ -9,7 +10,14 @@ from pyuring.operations.transfers import TransferOperations
 __all__ = ["Operations"]
 
 
-class Operations(TransferOperations, FileOperations, PathOperations, SocketOperations, ControlOperations):
+class Operations(
+    TransferOperations,
+    FileOperations,
+    PathOperations,
+    SocketOperations,
+    MultishotOperations,
+    ControlOperations,
+):
     """Every operation.
 
     All take these keyword arguments:

@@ -12,6 +12,7 @@ from pyuring.buffers import export, release
 from pyuring.completion import BytesCompletion, Completion, NoneCompletion
 from pyuring.errors import misuse
 from pyuring.inflight import InFlight
+from pyuring.provided_buffers import BufferRing, FilledCompletion
 from pyuring.registered_buffers import RegisteredBuffer
 from pyuring.registered_files import descriptor
 
@@ -205,6 +206,8 @@ class SocketOperations(InFlight):
         Args:
             sock: a socket, its descriptor, or a registered file.
             buffer: writable and contiguous. It cannot be resized until the operation is done.
+                Or provided buffers, one of which is taken when something arrives:
+                ``completion.buffer`` lends it.
             nbytes: how many bytes at the most; 0 is the whole buffer.
             msg_flags: socket.MSG_*.
 
@@ -213,6 +216,8 @@ class SocketOperations(InFlight):
 
         See `io_uring_prep_recv(3)`, kernel 5.6.
         """
+        if buffer.__class__ is BufferRing:
+            return self._recv_into_provided(sock, buffer, index(nbytes), msg_flags, user_data, flags, drain, timeout)
         target, nbytes = descriptor(sock), index(nbytes)
         hold, memory, length = self._memory(buffer, writable=True)
         if not 0 <= nbytes <= length:
@@ -224,6 +229,26 @@ class SocketOperations(InFlight):
         return self._start(
             op, "recv_into", (hold, sock), user_data, flags, drain, timeout,
             lib.pyuring_prep_recv, target, memory, nbytes or length, msg_flags,
+        )  # fmt: skip
+
+    def _recv_into_provided(
+        self,
+        sock: Any,
+        buffers: BufferRing,
+        nbytes: int,
+        msg_flags: int,
+        user_data: object,
+        flags: int,
+        drain: bool,
+        timeout: float | None,
+    ) -> Completion[int]:
+        if not 0 <= nbytes <= buffers.size:
+            raise ValueError(f"nbytes must be between 0 and the buffers' {buffers.size} bytes, not {nbytes}")
+        op = FilledCompletion()
+        op._buffers = buffers
+        return self._start(
+            op, "recv_into", (buffers, sock), user_data, flags, drain, timeout,
+            lib.pyuring_prep_recv_provided, descriptor(sock), buffers._registered(), nbytes, msg_flags, False,
         )  # fmt: skip
 
     def shutdown(

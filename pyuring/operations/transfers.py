@@ -13,6 +13,7 @@ from pyuring._ffi import CHARS, from_buffer, lib
 from pyuring.buffers import refusal
 from pyuring.completion import BytesCompletion, Completion
 from pyuring.inflight import InFlight
+from pyuring.provided_buffers import BufferRing, FilledCompletion
 from pyuring.registered_buffers import RegisteredBuffer
 from pyuring.registered_files import descriptor
 
@@ -128,9 +129,8 @@ class TransferOperations(InFlight):
 
         Args:
             file: a descriptor, anything with ``fileno()``, or a registered file.
-            buffer: writable and contiguous (bytearray, mmap, array, NumPy array, a
-                memoryview of a part), or a registered buffer. It cannot be resized until
-                the operation is done.
+            buffer: writable and contiguous (bytearray, mmap, NumPy array, memoryview), or a registered
+                buffer, neither to be resized until it is done; or provided buffers, see `recv_into`.
             offset: as in `read`.
 
         Returns:
@@ -145,6 +145,8 @@ class TransferOperations(InFlight):
         try:
             hold = buffer._memory.pin if fixed else from_buffer(CHARS, buffer, True)
         except (TypeError, BufferError, ValueError) as error:
+            if buffer.__class__ is BufferRing:
+                return self._readinto_provided(file, buffer, offset, keep, user_data, flags, drain, timeout)
             raise refusal(buffer, error, writable=True) from None
         op: Completion[int] = Completion()
         op._ring = self
@@ -172,6 +174,24 @@ class TransferOperations(InFlight):
             self._withdraw(op, hold, error)
             raise
         return op
+
+    def _readinto_provided(
+        self,
+        file: Any,
+        buffers: BufferRing,
+        offset: int,
+        keep: object,
+        user_data: object,
+        flags: int,
+        drain: bool,
+        timeout: float | None,
+    ) -> Completion[int]:
+        op = FilledCompletion()
+        op._buffers = buffers
+        return self._start(
+            op, "readinto", (buffers, keep), user_data, flags, drain, timeout,
+            lib.pyuring_prep_read_provided, file, buffers._registered(), buffers.size, offset,
+        )  # fmt: skip
 
     def write(
         self,

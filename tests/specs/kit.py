@@ -14,13 +14,14 @@ from typing import Any, NamedTuple
 
 import pyuring
 from pyuring import Completion, Ring
+from pyuring.completion import Handle
 
 U32 = 2**32
 U64 = 2**64
 AT_FDCWD = -100
 INTERNAL = 1 << 63
 
-FIXED_FILE, IO_DRAIN, IO_LINK, IO_HARDLINK, ASYNC = 1, 2, 4, 8, 16
+FIXED_FILE, IO_DRAIN, IO_LINK, IO_HARDLINK, ASYNC, BUFFER_SELECT = 1, 2, 4, 8, 16, 32
 
 
 class Sqe(NamedTuple):
@@ -83,9 +84,9 @@ def iovecs_at(address: int, count: int) -> list[tuple[int, int]]:
     return list(struct.iter_unpack("@PN", ctypes.string_at(address, 16 * count)))
 
 
-Prepare = Callable[[Ring], Completion[Any]]
+Prepare = Callable[[Ring], Handle]
 #: Checks of what a pointer points to: given the SQE and the handle.
-Check = Callable[[Sqe, Completion[Any]], None]
+Check = Callable[[Sqe, Any], None]
 
 
 @dataclass
@@ -233,10 +234,11 @@ class Spec:
     page: str
     kernel: str
     #: Prepares it with arguments that are good enough, and these keywords. It is never submitted.
-    prepare: Callable[..., Completion[Any]]
+    prepare: Callable[..., Handle]
     #: Its SQE for different arguments; one at least.
     rows: list[Row]
-    scenario: Scenario
+    #: None for a multishot: what these do is in test_multishot.py.
+    scenario: Scenario | None = None
     #: How it fails; one at least, where it can.
     failures: list[Failure] = field(default_factory=list)
     #: Prepares one that would take for ever, with a time limit.
@@ -244,7 +246,7 @@ class Spec:
     #: Bad arguments, by what is bad about them.
     refused: dict[str, tuple[type[Exception], Call]] = field(default_factory=dict)
     #: Prepares it on a descriptor, and whether that may be a registered file.
-    on_file: Callable[[Ring, Any, Things], Completion[Any]] | None = None
+    on_file: Callable[[Ring, Any, Things], Handle] | None = None
     takes_registered_file: bool = False
     #: Those of the common keywords that it has not, by their names.
     lacks: frozenset[str] = frozenset()
