@@ -29,20 +29,29 @@ from pyuring.registered_buffers import RegisteredBuffer as RegisteredBuffer
 from pyuring.registered_buffers import RegisteredBuffers as RegisteredBuffers
 from pyuring.registered_files import RegisteredFile as RegisteredFile
 from pyuring.registered_files import RegisteredFiles as RegisteredFiles
+from pyuring.restrictions import Restrictions as Restrictions
 from pyuring.ring import Ring as Ring
 from pyuring.stat import StatxResult as StatxResult
+from pyuring.survey import KernelItem as KernelItem
+from pyuring.survey import Probe as Probe
+from pyuring.survey import probe as probe
+from pyuring.tuning import NapiSettings as NapiSettings
 
 __all__ = [
     "BadDescriptorError",
     "BufferRing",
     "Completion",
     "Features",
+    "KernelItem",
     "Multishot",
+    "NapiSettings",
+    "Probe",
     "ProvidedBuffer",
     "RegisteredBuffer",
     "RegisteredBuffers",
     "RegisteredFile",
     "RegisteredFiles",
+    "Restrictions",
     "Ring",
     "SetupFlags",
     "SqeFlags",
@@ -51,6 +60,7 @@ __all__ = [
     "UnsupportedError",
     "ffi",
     "lib",
+    "probe",
 ]
 
 try:

@@ -113,6 +113,7 @@ class struct_pyuring(CData):  # type: ignore[misc]
     enter_fd: int
     enter_flags: int
     min_wait_us: int
+    disabled: bool
     required: int
     reg_wait: CData
     batch_slots: CData
@@ -289,6 +290,10 @@ class _Lib:
     IORING_REGISTER_RESTRICTIONS: int
     IORING_REGISTER_RING_FDS: int
     IORING_REGISTER_SYNC_CANCEL: int
+    IORING_RESTRICTION_REGISTER_OP: int
+    IORING_RESTRICTION_SQE_FLAGS_ALLOWED: int
+    IORING_RESTRICTION_SQE_FLAGS_REQUIRED: int
+    IORING_RESTRICTION_SQE_OP: int
     IORING_RSRC_REGISTER_SPARSE: int
     IORING_SETUP_ATTACH_WQ: int
     IORING_SETUP_CLAMP: int
@@ -363,14 +368,11 @@ class _Lib:
     PYURING_PART: int
     PYURING_PBUF_RING_INC: int
     PYURING_PROBE_OPCODES: int
-    PYURING_REGISTER_CLOCK: int
-    PYURING_REGISTER_NAPI: int
     PYURING_RELEASED: int
     PYURING_STARVED: int
     PYURING_TAG_FLAGS: int
     PYURING_TAG_TIMED: int
     PYURING_TIMED_OUT: int
-    PYURING_UNREGISTER_NAPI: int
     pyuring_liburing_version: CData
     pyuring_opcodes: CData
     def io_uring_buf_ring_add(self, br: CData, addr: bytes | CData, len: int, bid: int, mask: int, buf_offset: int, /) -> None: ...

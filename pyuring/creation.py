@@ -11,7 +11,7 @@ from pyuring.constants import SetupFlags
 from pyuring.diagnosis import unavailable
 from pyuring.errors import UnsupportedError
 from pyuring.history import SETUP_FLAGS
-from pyuring.probe import is_older
+from pyuring.kernel import is_older
 
 if TYPE_CHECKING:
     from pyuring._ffi import CData
@@ -112,9 +112,13 @@ def descriptor_to_attach(ring: Ring) -> int:
 
 def check_sizes(entries: int, cq_entries: int | None, *, clamp: bool = False) -> None:
     """Refuse what the kernel would refuse without saying why; with `clamp` it cuts what is too large."""
-    if entries < 1 or entries > MAX_ENTRIES and not clamp:
+    if entries < 1 or (entries > MAX_ENTRIES and not clamp):
         raise ValueError(f"entries must be between 1 and {MAX_ENTRIES}, not {entries}")
-    if cq_entries is not None and (cq_entries < entries or cq_entries > MAX_CQ_ENTRIES) and not (clamp and cq_entries > 0):
+    if (
+        cq_entries is not None
+        and (cq_entries < entries or cq_entries > MAX_CQ_ENTRIES)
+        and not (clamp and cq_entries > 0)
+    ):
         raise ValueError(f"cq_entries must be between entries ({entries}) and {MAX_CQ_ENTRIES}, not {cq_entries}")
 
 
@@ -123,16 +127,13 @@ def check_flags(flags: SetupFlags) -> None:
     for flag, instead in REFUSED.items():
         if flags & flag:
             if is_older(SETUP_FLAGS[flag]):
-                raise too_new(flag, instead)
+                raise too_new(flag)
             raise ValueError(f"setup must not contain {flag.name}: {instead}")
 
 
-def too_new(flag: SetupFlags, instead: str = "") -> UnsupportedError:
+def too_new(flag: SetupFlags) -> UnsupportedError:
     """The exception for a flag that this kernel lacks."""
-    more = f" (and with it: {instead})" if instead else ""
-    return UnsupportedError(
-        errno.EINVAL, f"{flag.name} needs Linux {SETUP_FLAGS[flag]}; this is {os.uname().release}{more}"
-    )
+    return UnsupportedError(errno.EINVAL, f"{flag.name} needs Linux {SETUP_FLAGS[flag]}; this is {os.uname().release}")
 
 
 def refused_setup(flags: SetupFlags) -> Exception:

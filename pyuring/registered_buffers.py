@@ -62,12 +62,12 @@ class RegisteredBuffers(Sequence[RegisteredBuffer]):
     """The registered buffers of a ring; made by `Ring.register_buffers` and `Ring.clone_buffers`."""
 
     def __init__(
-        self, ring: BufferRegistration, pieces: list[Piece], memories: list[Memory | None], table: int
+        self, ring: BufferRegistration, pieces: Sequence[Piece | None], memories: list[Memory | None], table: int
     ) -> None:
         self._ring = ring
         self._table = table
         #: By index, and the objects made of them so far.
-        self._pieces = pieces
+        self._pieces = list(pieces)
         self._made: dict[int, RegisteredBuffer] = {}
         #: By the kernel's number; a slab is one. An interrupted update leaves one more.
         self._memories = memories
@@ -144,7 +144,7 @@ class RegisteredBuffers(Sequence[RegisteredBuffer]):
             code = lib.pyuring_update_buffer(ring._c, index, vector, number)
             if code < 0:
                 memories.pop()
-                ring._tags.pop(number, None)
+                ring._forget_tag(number)
                 raise ring._no_table(code, len(memory or ()))
         except (OSError, ValueError, RuntimeError, MemoryError):
             if memory is not None:
@@ -191,9 +191,7 @@ class BufferRegistration(InFlight):
     def __init__(self) -> None:
         super().__init__()
         self._buffers: RegisteredBuffers | None = None
-        #: What comes out of wait() when the kernel has let go of a tagged resource.
-        self._tags: dict[int, object] = {}
-        self._last_tag = lib.PYURING_RELEASED
+        self._last_tag = 0
 
     def register_buffers(
         self,
@@ -239,6 +237,7 @@ class BufferRegistration(InFlight):
         memories: list[Memory | None] = []
         numbers: list[int] = []
         try:
+            pieces: Sequence[Piece | None]
             if buffers is not None:
                 pieces = export_all(buffers, memories)
             elif sparse is not None:
@@ -315,7 +314,7 @@ class BufferRegistration(InFlight):
         self._buffers = None
         self._drop_memories(memories)
         for number in numbers:
-            self._tags.pop(number, None)
+            self._forget_tag(number)
         if lib.pyuring_is_mine(self._c):
             lib.pyuring_unregister_buffers(self._c)
 
@@ -328,7 +327,10 @@ class BufferRegistration(InFlight):
             return 0
         self._last_tag += 1
         self._tags[self._last_tag] = tag
-        return self._last_tag
+        return int(lib.PYURING_RELEASED | self._last_tag)
+
+    def _forget_tag(self, number: int) -> None:
+        self._tags.pop(number & ~lib.PYURING_RELEASED, None)
 
     def _register_memories(self, memories: list[Memory | None], numbers: list[int]) -> int:
         vectors: Any = NULL

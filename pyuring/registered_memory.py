@@ -69,8 +69,8 @@ class Memory:
             release(self.pin.export)
 
 
-#: (memory, offset in it, length, index in the kernel's table), or None for an empty slot.
-Piece: TypeAlias = tuple[Memory, int, int, int] | None
+#: (memory, offset in it, length, index in the kernel's table)
+Piece: TypeAlias = tuple[Memory, int, int, int]
 
 
 def check_length(memory: Memory, number: int) -> None:
@@ -109,11 +109,11 @@ def slab(count: int, size: int, memories: list[Memory | None]) -> list[Piece]:
     return pieces
 
 
-def share(pieces: list[Piece], count: int) -> tuple[list[Piece], list[Memory | None]]:
+def share(pieces: list[Piece | None], count: int) -> tuple[list[Piece | None], list[Memory | None]]:
     """The same pieces over the same memory, for another table; and the memory, by number."""
     copies: dict[int, Memory | None] = {}
     memories: list[Memory | None] = [None] * count
-    shared: list[Piece] = []
+    shared: list[Piece | None] = []
     for piece in pieces:
         copy = None
         if piece is not None:

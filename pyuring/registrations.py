@@ -11,7 +11,7 @@ from pyuring.completion import Completion
 from pyuring.errors import UnsupportedError
 from pyuring.history import REGISTER_CALLS
 from pyuring.inflight import InFlight
-from pyuring.probe import is_older
+from pyuring.kernel import is_older
 from pyuring.registered_files import RegisteredFile, descriptor, plain_descriptor
 from pyuring.timing import nanoseconds
 
@@ -117,8 +117,13 @@ class Registrations(InFlight):
     def unregister_eventfd(self) -> None:
         """Signal the eventfd no more; twice is once.
 
+        Raises:
+            RuntimeError: it is that of an event loop which waits for the ring.
+
         See `io_uring_unregister_eventfd(3)`, kernel 5.2.
         """
+        if self._waker is not None:
+            raise RuntimeError("the ring's eventfd is that of the event loop which waits for it")
         code = self._register("UNREGISTER_EVENTFD")
         if code < 0 and code != -errno.ENXIO:
             raise self._rejection(code)

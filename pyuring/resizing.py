@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 from typing import Any
 
-from pyuring._ffi import NULL, lib, new
+from pyuring._ffi import lib
+from pyuring.batch_arrays import install, make_arrays
 from pyuring.creation import check_sizes
 from pyuring.inflight import InFlight
+from pyuring.kernel import is_older
 from pyuring.registrations import lacking
-from pyuring.probe import is_older
 
 __all__ = ["Resizing"]
 
@@ -52,11 +53,12 @@ class Resizing(InFlight):
         if not all(isinstance(free, int) for free in self._table):
             raise RuntimeError("a ring is resized while nothing is prepared or in flight")
         old_table, old_holds, old_free = self._table, self._holds, self._free
-        table, holds = [*range(1, limit), -1], [None] * limit
-        arrays = self._arrays(max(limit, len(old_table)))
+        table: list[Any] = [*range(1, limit), -1]
+        holds: list[object] = [None] * limit
+        arrays = make_arrays(self._c, max(limit, len(old_table)))
         # As no call comes between them, no signal handler does. C may have a larger limit than
         # Python's table, but not a smaller one; the arrays fit both.
-        self._install_arrays(arrays)
+        install(self, arrays)
         if limit < len(old_table):
             self._table, self._holds, self._free = table, holds, 0
             self._kept[1] = holds
@@ -69,6 +71,16 @@ class Resizing(InFlight):
         if self._table is old_table:
             self._table, self._holds, self._free = table, holds, 0
             self._kept[1] = holds
+
+    def _not_resized(self, code: int) -> Exception:
+        if code == -errno.EBUSY:
+            return RuntimeError("a ring is resized while nothing is prepared or in flight")
+        if code == -errno.ENOMEM:
+            lost = "; the ring is closed" if not self._c.owner else ""
+            return MemoryError(f"the kernel has no memory for larger queues{lost}")
+        if code == -errno.EINVAL and is_older("6.13"):
+            return lacking("resize", "6.13")
+        return self._rejection(code)
 
     def _settle(self) -> None:
         """Hand out what is reaped, and reap what is ready: then the queues are empty."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from pyuring._ffi import CData, lib, new
 from pyuring.constants import SqeFlags
-from pyuring.history import REGISTER_CALLS
 from pyuring.history import OPCODES as OPCODE_NAMES
-from pyuring.probe import OPCODES
+from pyuring.history import REGISTER_CALLS
+from pyuring.kernel import OPCODES, is_older
 from pyuring.registrations import NUMBERS, Registrations, lacking
 
 __all__ = ["Enabling", "Restrictions"]
@@ -45,53 +45,62 @@ class Restrictions:
     operations: Iterable[str | int] | None = None
     register_calls: Iterable[str | int] | None = None
     flags: SqeFlags | int | None = None
-    required: SqeFlags | int = SqeFlags(0)
+    required: SqeFlags | int = 0
 
     def _rules(self, known: frozenset[int]) -> list[tuple[int, int]]:
         """As the kernel takes them: (kind of rule, number)."""
         if self.required & ~REQUIRABLE:
             raise ValueError(f"only FIXED_FILE and ASYNC can be required, not {SqeFlags(self.required)!r}")
-        operations = known if self.operations is None else {opcode_of(name) for name in self.operations}
-        calls = set(NUMBERS.values()) if self.register_calls is None else {call_of(name) for name in self.register_calls}
+        operations = known if self.operations is None else {opcode_of(name, known) for name in self.operations}
+        there = known_calls()
+        calls = there if self.register_calls is None else {call_of(name, there) for name in self.register_calls}
         if NUMBERS["REGISTER_RING_FDS"] in calls:
-            calls.add(NUMBERS["UNREGISTER_RING_FDS"])
+            calls = calls | {NUMBERS["UNREGISTER_RING_FDS"]}
         allowed = ~SqeFlags(0) if self.flags is None else SqeFlags(self.flags)
         allowed |= OWN_FLAGS | self.required
         return [
             *((lib.IORING_RESTRICTION_SQE_OP, number) for number in sorted(operations | OWN_OPERATIONS)),
-            *((lib.IORING_RESTRICTION_REGISTER_OP, number) for number in sorted(calls | OWN_CALLS)),
+            *((lib.IORING_RESTRICTION_REGISTER_OP, number) for number in sorted(calls | (OWN_CALLS & there))),
             (lib.IORING_RESTRICTION_SQE_FLAGS_ALLOWED, allowed & 0xFF),
             (lib.IORING_RESTRICTION_SQE_FLAGS_REQUIRED, int(self.required)),
         ]
 
 
-def opcode_of(name: str | int) -> int:
-    """The opcode that is meant by the name of a method or a number."""
+def opcode_of(name: str | int, known: frozenset[int]) -> int:
+    """The opcode that is meant by the name of a method or a number; `known` are this kernel's."""
     number = OPCODES.get(name, -1) if isinstance(name, str) else name
     if not 0 <= number < len(OPCODE_NAMES):
         raise ValueError(f"no operation is called {name!r}")
+    if number not in known:
+        raise lacking(*OPCODE_NAMES[number])
     return number
 
 
-def call_of(name: str | int) -> int:
-    """The register call that is meant by a name or a number."""
+def known_calls() -> frozenset[int]:
+    """The register calls of this kernel."""
+    answer = new("struct pyuring_query *")
+    if lib.pyuring_query(answer) == 0:
+        return frozenset(range(answer.nr_register_opcodes))
+    return frozenset(number for number, (_, since) in enumerate(REGISTER_CALLS) if not is_older(since))
+
+
+def call_of(name: str | int, known: frozenset[int]) -> int:
+    """The register call that is meant by a name or a number; `known` are this kernel's."""
     number = NUMBERS.get(name, -1) if isinstance(name, str) else name
     if not 0 <= number < len(REGISTER_CALLS):
         raise ValueError(f"no register call is called {name!r}")
+    if number not in known:
+        raise lacking(*REGISTER_CALLS[number])
     return number
 
 
 class Enabling(Registrations):
     """The part of `Ring` for what is decided before it is enabled."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._enabled = True
-
     @property
     def enabled(self) -> bool:
         """Whether the ring takes submissions: False until `enable`, on one made disabled."""
-        return self._enabled
+        return not self._c.disabled
 
     def enable(self) -> None:
         """Enable a ring that was made with ``restrictions`` or ``SetupFlags.R_DISABLED``.
@@ -104,7 +113,6 @@ class Enabling(Registrations):
         See `io_uring_enable_rings(3)`, kernel 5.10.
         """
         code = lib.pyuring_enable(self._c)
-        self._enabled = self._enabled or code in (0, -errno.EBADFD)
         if code == -errno.EBADFD:
             raise RuntimeError("the ring is enabled already")
         if code < 0:
@@ -112,7 +120,6 @@ class Enabling(Registrations):
 
     def _configure(self, restrictions: Restrictions | None, *, registered_waits: bool) -> None:
         """Tell a disabled ring what has to be told before it is enabled."""
-        self._enabled = False
         if registered_waits:
             code = lib.pyuring_register_waits(self._c)
             if code == -errno.EINVAL:

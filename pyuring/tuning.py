@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import time
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -149,8 +150,9 @@ class Tuning(Registrations):
             self._tell("UNREGISTER_IOWQ_AFF")
             return
         numbers = list(cpus)
-        if not numbers or not all(0 <= number < MOST_CPUS for number in numbers):
-            raise ValueError(f"cpus must be one or more numbers between 0 and {MOST_CPUS - 1}, not {numbers}")
+        count = min(os.sysconf("SC_NPROCESSORS_CONF"), MOST_CPUS)  # the kernel overlooks higher numbers
+        if not numbers or not all(0 <= number < count for number in numbers):
+            raise ValueError(f"cpus must be one or more numbers between 0 and {count - 1}, not {numbers}")
         mask = new("unsigned long[]", MOST_CPUS // WORD)
         for number in numbers:
             mask[number // WORD] |= 1 << number % WORD

@@ -13,8 +13,8 @@ from specs import SPECS
 
 import pyuring
 from pyuring import Completion, Ring
+from pyuring.kernel import SINCE
 from pyuring.operations import Operations
-from pyuring.probe import SINCE
 
 PACKAGE = Path(pyuring.__file__).resolve().parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "benchmarks" not in path.parts)

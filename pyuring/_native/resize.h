@@ -25,6 +25,35 @@ static void *pyuring_map(const struct pyuring *u, size_t size, off_t offset)
 	return NULL;
 }
 
+/* SMP_CACHE_BYTES, to which the kernel aligns the SQ's array of indices. */
+#if defined(__s390__)
+#define PYURING_CACHE_LINE 256
+#elif defined(__powerpc__)
+#define PYURING_CACHE_LINE 128
+#else
+#define PYURING_CACHE_LINE 64
+#endif
+
+/* Where the array of indices is: behind the CQEs. Kernels (6.18 at least) do not tell after
+ * resizing a ring, and liburing before 2.6 makes no rings without such an array. */
+static uint32_t pyuring_array_offset(const struct pyuring *u, uint32_t cqes, uint32_t cq_entries)
+{
+	uint32_t size = sizeof(struct io_uring_cqe) << (u->ring.flags & IORING_SETUP_CQE32 ? 1 : 0);
+
+	return (cqes + cq_entries * size + PYURING_CACHE_LINE - 1) / PYURING_CACHE_LINE * PYURING_CACHE_LINE;
+}
+
+/* Whether it is where that says on the ring as it is now, so that one can rely on it. */
+static bool pyuring_knows_array(const struct pyuring *u)
+{
+	const struct io_uring_sq *sq = &u->ring.sq;
+	const struct io_uring_cq *cq = &u->ring.cq;
+	uint32_t cqes = (uint32_t)((char *)cq->cqes - (char *)cq->ring_ptr);
+
+	return u->ring.flags & IORING_SETUP_NO_SQARRAY ||
+	       (uint32_t)((char *)sq->array - (char *)sq->ring_ptr) == pyuring_array_offset(u, cqes, cq->ring_entries);
+}
+
 static void pyuring_point(struct io_uring *ring, const struct io_uring_params *params)
 {
 	struct io_uring_sq *sq = &ring->sq;
@@ -111,9 +140,13 @@ static int pyuring_resize(struct pyuring *u, uint32_t entries, uint32_t cq_entri
 	params.sq_entries = sq_size;
 	params.cq_entries = limit;
 	params.flags = IORING_SETUP_CQSIZE;
+	if (!pyuring_knows_array(u))
+		return -EOPNOTSUPP;
 	error = pyuring_register(u, PYURING_REGISTER_RESIZE_RINGS, &params, 1);
 	if (error < 0)
 		return error;
+	if (params.sq_off.array == 0 && !(u->ring.flags & IORING_SETUP_NO_SQARRAY))
+		params.sq_off.array = pyuring_array_offset(u, params.cq_off.cqes, params.cq_entries);
 	error = pyuring_remap(u, &params);
 	if (error == 0)
 		error = pyuring_allocate(u, params.sq_entries, params.cq_entries);

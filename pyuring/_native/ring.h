@@ -22,8 +22,11 @@ static unsigned pyuring_publish(struct pyuring *u)
 	struct io_uring_sq *sq = &u->ring.sq;
 
 	if (sq->sqe_head != sq->sqe_tail) {
-		if (pyuring_is_sqpoll(u))
+		if (pyuring_is_sqpoll(u)) {
+			if (u->disabled)
+				return 0; /* nobody would take them, nor could they be taken back */
 			u->submitted += sq->sqe_tail - sq->sqe_head;
+		}
 		sq->sqe_head = sq->sqe_tail;
 		io_uring_smp_store_release(sq->ktail, sq->sqe_tail);
 	}
@@ -49,12 +52,14 @@ static int pyuring_limited_call(struct pyuring *u, unsigned to_submit, unsigned 
 {
 	int64_t limit = timeout_ns < 0 ? PYURING_VERY_LONG : timeout_ns;
 	struct __kernel_timespec ts = { limit / 1000000000, limit % 1000000000 };
-	struct pyuring_wait_arg arg = { .sigmask_sz = 8, .min_wait_usec = u->min_wait_us, .ts = (uintptr_t)&ts };
+	/* The kernel would wait for it beyond the limit. */
+	uint32_t min_wait_us = u->min_wait_us * INT64_C(1000) < limit ? u->min_wait_us : 0;
+	struct pyuring_wait_arg arg = { .sigmask_sz = 8, .min_wait_usec = min_wait_us, .ts = (uintptr_t)&ts };
 	int taken, error;
 
 	if (u->reg_wait) {
 		u->reg_wait->ts = ts;
-		u->reg_wait->min_wait_usec = u->min_wait_us;
+		u->reg_wait->min_wait_usec = min_wait_us;
 		/* Its argument is not a pointer but the place in the region. */
 		return io_uring_enter2(u->enter_fd, to_submit, want,
 				       flags | IORING_ENTER_EXT_ARG | PYURING_ENTER_EXT_ARG_REG, NULL,
@@ -94,7 +99,7 @@ static int pyuring_call(struct pyuring *u, unsigned to_submit, unsigned want, un
  * published, with a full barrier between them, or both sides wait for ever. */
 static unsigned pyuring_wakeup_flag(struct pyuring *u)
 {
-	if (!pyuring_is_sqpoll(u))
+	if (!pyuring_is_sqpoll(u) || u->disabled)
 		return 0;
 	io_uring_smp_mb();
 	return IO_URING_READ_ONCE(*u->ring.sq.kflags) & IORING_SQ_NEED_WAKEUP ? IORING_ENTER_SQ_WAKEUP : 0;
@@ -111,6 +116,8 @@ static int pyuring_submit(struct pyuring *u)
 	if (u->staging)
 		return PYURING_IN_CHAIN;
 	if (pyuring_is_sqpoll(u)) {
+		if (u->disabled)
+			return -EBADFD;
 		total = u->ring.sq.sqe_tail - u->ring.sq.sqe_head;
 		pyuring_publish(u);
 		flags = pyuring_wakeup_flag(u);

@@ -133,13 +133,21 @@ static int pyuring_setup(struct pyuring *u, uint32_t entries, uint32_t cq_entrie
 		pyuring_self = ++pyuring_tokens;
 	u->owner = pyuring_self;
 	u->enter_fd = u->ring.ring_fd;
+	u->disabled = flags & IORING_SETUP_R_DISABLED;
 	return 0;
 }
 
 /* Enable a ring that was made with IORING_SETUP_R_DISABLED. */
 static int pyuring_enable(struct pyuring *u)
 {
-	return pyuring_is_mine(u) ? io_uring_enable_rings(&u->ring) : PYURING_NOT_YOURS;
+	int error;
+
+	if (!pyuring_is_mine(u))
+		return PYURING_NOT_YOURS;
+	error = io_uring_enable_rings(&u->ring);
+	if (error == 0)
+		u->disabled = false;
+	return error;
 }
 
 /* Let the kernel keep a reference to the ring for this thread, in a table of 16, so that it

@@ -137,6 +137,7 @@ struct pyuring {
 	unsigned enter_flags;              /* IORING_ENTER_*: what enter_fd is, and how to wait */
 	uint32_t min_wait_us;              /* then a wait for several CQEs is content with one; 0 = never */
 	struct pyuring_reg_wait *reg_wait; /* the argument of timed waits, where that is registered */
+	bool disabled;                     /* until pyuring_enable() */
 	unsigned required;                 /* IOSQE_*: what a restricted ring wants in every SQE */
 
 	int64_t files_key;    /* of the registered file table, 0 = none */

@@ -86,6 +86,8 @@ static int pyuring_sync_cancel(struct pyuring *u, int64_t slot, int64_t file, in
 		request.timeout.tv_nsec = timeout_ns % 1000000000;
 	}
 	answer = io_uring_register_sync_cancel(&u->ring, &request);
+	if (answer == 0 && slot >= 0)
+		return 1; /* only of several the kernel tells how many */
 	return answer >= 0 ? answer + (int)stopped : stopped && answer == -ENOENT ? (int)stopped : answer;
 }
 
