@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from pyuring._ffi import NULL, lib, new
-from pyuring.completion import Completion
+from pyuring.completion import Handle
 from pyuring.errors import UnsupportedError
 from pyuring.history import REGISTER_CALLS
 from pyuring.inflight import InFlight
@@ -216,49 +217,72 @@ class Registrations(InFlight):
 
     # -- cancelling ----------------------------------------------------------------
 
-    def sync_cancel(self, target: object = None, *, timeout: float | None = None) -> int:
-        """Cancel operations and wait until the kernel is through with them, in one call.
+    def sync_cancel(self, target: object = None, *, timeout: float | None = None) -> None:
+        """Cancel operations, and wait until the kernel is through with them.
 
-        What is prepared is submitted first. The cancelled operations come out of `wait`, with
-        ``ECANCELED``. I/O that a disk has begun cannot be cancelled, and is waited for.
+        What is prepared is submitted first. The operations come out of `wait`: with
+        ``ECANCELED``, or with a result if they were faster. I/O that a disk has begun
+        cannot be cancelled, and is waited for.
 
         Args:
             target: a handle; or a descriptor, an object with ``fileno()`` or a registered
-                file: every operation on it; or None: every operation there is.
+                file: all that reads, writes or waits for that file; or None: everything,
+                so that nothing is in flight afterwards.
             timeout: seconds to wait at the most; None waits for ever.
 
-        Returns:
-            How many were cancelled; 0 if there was nothing to cancel.
-
         Raises:
-            TimeoutError: an operation is not done in time; it is cancelled nevertheless.
+            TimeoutError: not all is done in time. It is cancelled nevertheless.
             RuntimeError: inside a ``link()`` block.
 
         See `io_uring_register_sync_cancel(3)`, kernel 6.0.
         """
-        limit = -1 if timeout is None else nanoseconds(timeout)
-        slot = file = -1
-        if isinstance(target, Completion):
-            if target._ring is not self:
-                raise ValueError("the operation is another ring's")
-        elif target is not None:
+        deadline = None if timeout is None else monotonic() + nanoseconds(timeout) / 1e9
+        op = target if isinstance(target, Handle) else None
+        file = -1
+        if op is not None and op._ring is not self:
+            raise ValueError("the operation is another ring's")
+        if op is None and target is not None:
             file = descriptor(target) if isinstance(target, RegisteredFile) else plain_descriptor(target)
         self._check_no_chain()
-        while True:
-            if isinstance(target, Completion):
-                if target.res is not None:
-                    return 0
-                slot = target._slot
-            code: int = lib.pyuring_sync_cancel(self._c, slot, file, limit)
-            if code >= 0:
-                return code
-            if code == -errno.ENOENT:
-                return 0
-            if code == -errno.ETIME:
+        if op is not None:
+            while op.res is None and self._cancel_at_once(op._slot, -1) == -errno.EINTR:
+                continue
+        else:
+            while self._cancel_at_once(-1, file) == -errno.EINTR:
+                continue
+        self._enter(0, -1)
+        if op is not None and op.res is None:
+            self._cancel(op)  # it may have been missed on its way from one queue of the kernel to another
+        while not self._is_through(op, file):
+            left = time_left(deadline)
+            if left == 0:
                 raise TimeoutError(errno.ETIMEDOUT, f"what was cancelled is not done after {timeout} s")
-            if code == -errno.EINVAL and is_older("6.0"):
-                raise lacking("sync_cancel", "6.0")
-            self._refused(code)
+            self._enter(1, left)
+
+    def _cancel_at_once(self, slot: int, file: int, *, every: bool = True) -> int:
+        """Cancel what can be at once, or only one of it; the kernel's answer."""
+        code: int = lib.pyuring_sync_cancel(self._c, slot, file, every)
+        if code == -errno.EINVAL and is_older("6.0"):
+            raise lacking("sync_cancel", "6.0")
+        if code < 0 and code not in (-errno.ENOENT, -errno.ETIME, -errno.EALREADY, -errno.EINTR):
+            self._refused(code, (file,))
+            return -errno.EINTR
+        return code
+
+    def _is_through(self, op: Handle | None, file: int) -> bool:
+        """Whether the kernel is through with what was to be cancelled."""
+        if op is not None:
+            return op.res is not None
+        if file < 0:
+            return not self._c.in_flight
+        while (code := self._cancel_at_once(-1, file, every=False)) in (0, -errno.EINTR):
+            self._enter(0, -1)  # until its task work has run, it is found again
+        return code == -errno.ENOENT
+
+
+def time_left(deadline: float | None) -> int:
+    """Nanoseconds until `deadline`, for the C layer; -1 for ever."""
+    return -1 if deadline is None else nanoseconds(max(deadline - monotonic(), 0))
 
 
 def checked_personality(number: int) -> int:

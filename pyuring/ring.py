@@ -140,10 +140,9 @@ class Ring(Operations, BufferRegistration, FileRegistration, Tuning, Enabling, R
         if self._batch is not None:
             self._hand_out()
         n = min(n, len(self._ready) + len(self._table))
-        gathered = monotonic() + self._min_wait if self._min_wait else 0.0
         self._enter(max(n - len(self._ready), 0), -1)
         while len(self._ready) < n and self._c.in_flight:
-            if gathered and self._ready and monotonic() >= gathered:
+            if self._c.gathered and self._ready:
                 break
             self._enter(n - len(self._ready), -1)
         if n > 0 and not self._ready:
@@ -156,13 +155,10 @@ class Ring(Operations, BufferRegistration, FileRegistration, Tuning, Enabling, R
         if self._batch is not None:
             self._hand_out()
         n = min(n, len(self._ready) + len(self._table))
-        gathered = monotonic() + self._min_wait if self._min_wait else 0.0
         while True:
-            if gathered and self._ready and monotonic() >= gathered:
-                return
             left = deadline - monotonic()
             self._enter(max(n - len(self._ready), 0), nanoseconds(left) if left > 0 else 0)
-            if len(self._ready) >= n or not self._c.in_flight or left <= 0:
+            if len(self._ready) >= n or not self._c.in_flight or left <= 0 or (self._c.gathered and self._ready):
                 return
 
     def submit_and_wait(self, n: int = 1, timeout: float | None = None) -> list[Completion[Any]]:

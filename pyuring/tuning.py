@@ -31,10 +31,6 @@ class NapiSettings(NamedTuple):
 class Tuning(Registrations):
     """The part of `Ring` that changes how it waits and works."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._min_wait = 0.0
-
     # -- waiting -------------------------------------------------------------------
 
     @property
@@ -46,7 +42,7 @@ class Tuning(Registrations):
         what comes in bursts, at a bounded delay. See
         `io_uring_submit_and_wait_min_timeout(3)`, kernel 6.12.
         """
-        return self._min_wait
+        return float(self._c.min_wait_us / 1e6)
 
     @min_wait.setter
     def min_wait(self, seconds: float) -> None:
@@ -55,7 +51,7 @@ class Tuning(Registrations):
             raise ValueError(f"min_wait is at most {LONGEST_MIN_WAIT} seconds, not {seconds}")
         self._need(Features.MIN_TIMEOUT, "min_wait", "6.12")
         self._c.min_wait_us = microseconds
-        self._min_wait = microseconds / 1e6
+        self._c.gathered = False
 
     @property
     def iowait(self) -> bool:

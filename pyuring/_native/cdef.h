@@ -64,6 +64,7 @@ struct pyuring {
 	int enter_fd;
 	unsigned enter_flags;
 	uint32_t min_wait_us;
+	bool gathered;
 	bool disabled;
 	unsigned required;
 	struct pyuring_reg_wait *reg_wait;
@@ -144,7 +145,7 @@ int pyuring_resize(struct pyuring *u, uint32_t entries, uint32_t cq_entries, int
 int pyuring_register_call(struct pyuring *u, uint32_t opcode, void *argument, uint32_t count);
 int pyuring_eventfd(struct pyuring *u, int on);
 int pyuring_register_waits(struct pyuring *u);
-int pyuring_sync_cancel(struct pyuring *u, int64_t slot, int64_t file, int64_t timeout_ns);
+int pyuring_sync_cancel(struct pyuring *u, int64_t slot, int64_t file, bool all);
 int pyuring_query(struct pyuring_query *answer);
 void pyuring_exit(struct pyuring *u, bool keep);
 void pyuring_forget(struct pyuring *u);
@@ -179,6 +180,7 @@ int pyuring_give_back(struct pyuring *u, void *known, uint32_t bid, uint32_t sta
 uint32_t pyuring_next_buffer(const struct pyuring_group *group, uint32_t bid);
 int pyuring_socket_family(int fd);
 int pyuring_socket_type(int fd);
+bool pyuring_is_polled(int opcode);
 int pyuring_probe(struct pyuring *u, uint8_t supported[256]);
 
 int64_t pyuring_bench_nop(uint32_t setup_flags, uint32_t batch, uint32_t rounds);

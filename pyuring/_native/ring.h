@@ -3,6 +3,7 @@
 #define PYURING_RING_H
 
 #include <poll.h>
+#include <time.h>
 
 #include "setup.h"
 
@@ -43,6 +44,14 @@ static int pyuring_poll(struct pyuring *u, int64_t timeout_ns)
 	return ready < 0 ? -errno : ready ? 0 : -ETIME;
 }
 
+static int64_t pyuring_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
 /* A wait that is limited: by `timeout_ns`, or (negative) only by what makes it content with
  * less, which the kernel forgets of a wait that has no limit at all. */
 #define PYURING_VERY_LONG (INT64_C(1) << 61)
@@ -52,7 +61,7 @@ static int pyuring_limited_call(struct pyuring *u, unsigned to_submit, unsigned 
 {
 	int64_t limit = timeout_ns < 0 ? PYURING_VERY_LONG : timeout_ns;
 	struct __kernel_timespec ts = { limit / 1000000000, limit % 1000000000 };
-	/* The kernel would wait for it beyond the limit. */
+	/* One longer than the limit would be waited for beyond it. */
 	uint32_t min_wait_us = u->min_wait_us * INT64_C(1000) < limit ? u->min_wait_us : 0;
 	struct pyuring_wait_arg arg = { .sigmask_sz = 8, .min_wait_usec = min_wait_us, .ts = (uintptr_t)&ts };
 	int taken, error;
@@ -77,6 +86,17 @@ static int pyuring_limited_call(struct pyuring *u, unsigned to_submit, unsigned 
 	return taken;
 }
 
+/* The same, noting whether it took as long as makes a wait content with less. */
+static int pyuring_gathering_call(struct pyuring *u, unsigned to_submit, unsigned want, unsigned flags,
+				  int64_t timeout_ns)
+{
+	int64_t start = pyuring_now_ns();
+	int taken = pyuring_limited_call(u, to_submit, want, flags, timeout_ns);
+
+	u->gathered = pyuring_now_ns() - start >= u->min_wait_us * INT64_C(1000);
+	return taken;
+}
+
 /* io_uring_enter: submit `to_submit`, wait for `want` CQEs, `timeout_ns` at the most
  * (negative: for ever). Never retried here: after EINTR Python must run its signal
  * handlers, and a call that submitted something reports that and not EINTR. */
@@ -88,6 +108,8 @@ static int pyuring_call(struct pyuring *u, unsigned to_submit, unsigned want, un
 	flags |= u->enter_flags;
 	if (want == 0 || (timeout_ns < 0 && u->min_wait_us == 0))
 		taken = io_uring_enter2(u->enter_fd, to_submit, want, flags, NULL, 8);
+	else if (u->min_wait_us)
+		taken = pyuring_gathering_call(u, to_submit, want, flags, timeout_ns);
 	else
 		taken = pyuring_limited_call(u, to_submit, want, flags, timeout_ns);
 	if (taken > 0 && !pyuring_is_sqpoll(u))

@@ -48,47 +48,47 @@ static int pyuring_register_waits(struct pyuring *u)
 	return 0;
 }
 
-/* Cancel what matches and wait for its end: the operation in `slot`, or (below 0) the
- * operations on descriptor or registered file `fd`, or (below 0) all. How many, or -errno. */
-static int pyuring_sync_cancel(struct pyuring *u, int64_t slot, int64_t file, int64_t timeout_ns)
+/* Multishots that `target` matches are not to be armed again; all of them where it is none. */
+static void pyuring_stop_matching(struct pyuring *u, const struct pyuring_target *target)
 {
-	struct io_uring_sync_cancel_reg request = { .fd = -1, .timeout = { -1, -1 } };
-	struct pyuring_target target = { -1, 0 };
-	unsigned i, stopped = 0;
-	int answer;
+	unsigned i;
 
-	if ((answer = pyuring_submit(u)) < 0)
+	for (i = 0; i < u->limit; i++)
+		if (u->slots[i].id && u->slots[i].kind & PYURING_MULTISHOT &&
+		    (target->fd < 0 || (u->armed[i].fd == target->fd &&
+					(u->armed[i].flags & IOSQE_FIXED_FILE) == target->flags)))
+			pyuring_stop(u, &u->slots[i]);
+}
+
+/* Cancel operations, as far as that goes at once: the one in `slot`, or (below 0) those on the
+ * descriptor or registered file `file`, or (below 0) all. With `all` false only one of them, to
+ * see whether there is one: 0 (cancelled), -ETIME (a worker is at it) or -ENOENT (none). The
+ * kernel is never asked to wait: on 6.18 it does so for ever on a DEFER_TASKRUN ring, because
+ * the end of what a worker runs does not wake it. */
+static int pyuring_sync_cancel(struct pyuring *u, int64_t slot, int64_t file, bool all)
+{
+	struct io_uring_sync_cancel_reg request = { .fd = -1, .flags = all ? IORING_ASYNC_CANCEL_ALL : 0 };
+	struct pyuring_target target = { -1, 0 };
+	int answer = pyuring_submit(u);
+
+	if (answer < 0)
 		return answer;
 	if (slot >= 0) {
 		if (slot >= u->limit || u->slots[slot].id == 0)
 			return -ENOENT;
 		if (pyuring_stop(u, &u->slots[slot]))
-			return 1;
-		request.addr = u->slots[slot].id;
-	} else if (file >= 0) {
-		if ((answer = pyuring_resolve(u, file, &target)) < 0)
-			return answer;
-		request.fd = target.fd;
-		request.flags = IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_ALL;
-		if (target.flags)
-			request.flags |= IORING_ASYNC_CANCEL_FD_FIXED;
-		for (i = 0; i < u->limit; i++)
-			if (u->slots[i].kind & PYURING_MULTISHOT && u->armed[i].fd == target.fd &&
-			    (u->armed[i].flags & IOSQE_FIXED_FILE) == target.flags)
-				stopped += u->slots[i].id && pyuring_stop(u, &u->slots[i]);
-	} else {
-		request.flags = IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL;
-		for (i = 0; i < u->limit; i++)
-			stopped += u->slots[i].id && pyuring_stop(u, &u->slots[i]);
+			return 0;
+		return pyuring_cancel_now(u, u->slots[slot].id, 0);
 	}
-	if (timeout_ns >= 0) {
-		request.timeout.tv_sec = timeout_ns / 1000000000;
-		request.timeout.tv_nsec = timeout_ns % 1000000000;
-	}
+	if (file >= 0 && (answer = pyuring_resolve(u, file, &target)) < 0)
+		return answer;
+	request.fd = target.fd;
+	request.flags |= file < 0 ? IORING_ASYNC_CANCEL_ANY : IORING_ASYNC_CANCEL_FD;
+	if (target.flags)
+		request.flags |= IORING_ASYNC_CANCEL_FD_FIXED;
+	pyuring_stop_matching(u, &target);
 	answer = io_uring_register_sync_cancel(&u->ring, &request);
-	if (answer == 0 && slot >= 0)
-		return 1; /* only of several the kernel tells how many */
-	return answer >= 0 ? answer + (int)stopped : stopped && answer == -ENOENT ? (int)stopped : answer;
+	return answer < 0 ? answer : 0;
 }
 
 /* What the kernel has, without a ring; -EINVAL before 6.18. */
