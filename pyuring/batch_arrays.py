@@ -35,17 +35,20 @@ def make_arrays(c: RingStruct, limit: int) -> BatchArrays:
     )
 
 
-def install(ring: InFlight, arrays: BatchArrays) -> None:
-    """Let C use these arrays from now on; the last batch was taken over.
+def install(ring: InFlight, arrays: BatchArrays) -> bool:
+    """Let C use these arrays from now on, unless it has a batch that was not taken over.
 
     No call comes between the loads and stores, so either all are exchanged or none.
     """
     slots, res, flags, places, extra = arrays
     c = ring._c
     null = NULL if extra is None else extra
+    if c.batch_number != ring._taken_over or ring._batch is not None:
+        return False
     ring._batch_slots = c.batch_slots = slots
     ring._batch_res = c.batch_res = res
     ring._batch_flags = c.batch_flags = flags
     ring._batch_places = c.batch_places = places
     c.batch_extra = null
     ring._batch_extra = extra
+    return True

@@ -49,28 +49,33 @@ class Resizing(InFlight):
             raise ValueError("only a ring with DEFER_TASKRUN can be resized")
         limit = power_of_two(cq_entries or 2 * power_of_two(entries))
         self._settle()
-        # A slot that is not free belongs to an operation, also where that is only being prepared.
-        if not all(isinstance(free, int) for free in self._table):
-            raise RuntimeError("a ring is resized while nothing is prepared or in flight")
-        old_table, old_holds, old_free = self._table, self._holds, self._free
         table: list[Any] = [*range(1, limit), -1]
         holds: list[object] = [None] * limit
-        arrays = make_arrays(self._c, max(limit, len(old_table)))
-        # As no call comes between them, no signal handler does. C may have a larger limit than
-        # Python's table, but not a smaller one; the arrays fit both.
-        install(self, arrays)
-        if limit < len(old_table):
+        shrinks = limit < len(self._table)
+        arrays = make_arrays(self._c, max(limit, len(self._table)))
+        # A slot that is not free belongs to an operation, also where that is only being prepared.
+        if not all(isinstance(free, int) for free in self._table) or not install(self, arrays):
+            raise self._not_resized(-errno.EBUSY)
+        # A signal handler may use the ring before and after each call, and there is none between
+        # a look at whether it did and the exchange of the tables. C may have more slots than
+        # Python, but not fewer; the arrays have enough for both.
+        c = self._c
+        if c.in_flight or c.notifying:
+            raise self._not_resized(-errno.EBUSY)
+        old_table, old_holds, old_free = self._table, self._holds, self._free
+        if shrinks:
             self._table, self._holds, self._free = table, holds, 0
             self._kept[1] = holds
-        code = lib.pyuring_resize(self._c, power_of_two(entries), limit, self._taken_over)
-        if code < 0:
-            if limit < len(old_table) and self._table is table:
+        code = lib.pyuring_resize(c, power_of_two(entries), limit, self._taken_over)
+        if not (c.in_flight or c.notifying or c.batch_number != self._taken_over or self._batch is not None):
+            if code < 0 and shrinks:
                 self._table, self._holds, self._free = old_table, old_holds, old_free
                 self._kept[1] = old_holds
+            elif code >= 0 and not shrinks:
+                self._table, self._holds, self._free = table, holds, 0
+                self._kept[1] = holds
+        if code < 0:
             raise self._not_resized(code)
-        if self._table is old_table:
-            self._table, self._holds, self._free = table, holds, 0
-            self._kept[1] = holds
 
     def _not_resized(self, code: int) -> Exception:
         if code == -errno.EBUSY:

@@ -52,6 +52,7 @@ class Tuning(Registrations):
         self._need(Features.MIN_TIMEOUT, "min_wait", "6.12")
         self._c.min_wait_us = microseconds
         self._c.gathered = False
+        self._c.gather_until = 0
 
     @property
     def iowait(self) -> bool:
@@ -118,7 +119,7 @@ class Tuning(Registrations):
         return self._napi("REGISTER_NAPI", settings)
 
     def unregister_napi(self) -> NapiSettings:
-        """Stop that, and return the settings there were. See `io_uring_unregister_napi(3)`, kernel 6.9."""
+        """Poll no more, and return the settings there were. See `io_uring_unregister_napi(3)`, kernel 6.9."""
         return self._napi("UNREGISTER_NAPI", new("struct pyuring_napi *"))
 
     def _napi(self, call: str, settings: object) -> NapiSettings:

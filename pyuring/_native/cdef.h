@@ -64,6 +64,7 @@ struct pyuring {
 	int enter_fd;
 	unsigned enter_flags;
 	uint32_t min_wait_us;
+	int64_t gather_until;
 	bool gathered;
 	bool disabled;
 	unsigned required;
@@ -73,6 +74,7 @@ struct pyuring {
 	uint64_t *batch_flags;
 	uint64_t *batch_places;
 	uint64_t *batch_extra;
+	int64_t batch_number;
 	uint64_t buffers_key;
 	uint64_t submitted;
 	uint64_t completed;

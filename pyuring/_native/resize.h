@@ -34,13 +34,15 @@ static void *pyuring_map(const struct pyuring *u, size_t size, off_t offset)
 #define PYURING_CACHE_LINE 64
 #endif
 
-/* Where the array of indices is: behind the CQEs. Kernels (6.18 at least) do not tell after
- * resizing a ring, and liburing before 2.6 makes no rings without such an array. */
+/* Where the array of indices is: behind the CQEs, where twice as large ones double what is
+ * before them too. Kernels (6.18 at least) do not tell after resizing a ring, and liburing
+ * before 2.6 makes no rings without such an array. */
 static uint32_t pyuring_array_offset(const struct pyuring *u, uint32_t cqes, uint32_t cq_entries)
 {
-	uint32_t size = sizeof(struct io_uring_cqe) << (u->ring.flags & IORING_SETUP_CQE32 ? 1 : 0);
+	unsigned shift = u->ring.flags & IORING_SETUP_CQE32 ? 1 : 0;
+	uint32_t size = (cqes + cq_entries * (uint32_t)sizeof(struct io_uring_cqe)) << shift;
 
-	return (cqes + cq_entries * size + PYURING_CACHE_LINE - 1) / PYURING_CACHE_LINE * PYURING_CACHE_LINE;
+	return (size + PYURING_CACHE_LINE - 1) / PYURING_CACHE_LINE * PYURING_CACHE_LINE;
 }
 
 /* Whether it is where that says on the ring as it is now, so that one can rely on it. */

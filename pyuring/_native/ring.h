@@ -52,17 +52,15 @@ static int64_t pyuring_now_ns(void)
 	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
-/* A wait that is limited: by `timeout_ns`, or (negative) only by what makes it content with
- * less, which the kernel forgets of a wait that has no limit at all. */
+/* A wait that is limited: by `timeout_ns`, or (negative) only by `min_wait_us`, after which it
+ * is content with less; the kernel takes that for a limit where there is no other. */
 #define PYURING_VERY_LONG (INT64_C(1) << 61)
 
 static int pyuring_limited_call(struct pyuring *u, unsigned to_submit, unsigned want, unsigned flags,
-				int64_t timeout_ns)
+				int64_t timeout_ns, uint32_t min_wait_us)
 {
 	int64_t limit = timeout_ns < 0 ? PYURING_VERY_LONG : timeout_ns;
 	struct __kernel_timespec ts = { limit / 1000000000, limit % 1000000000 };
-	/* One longer than the limit would be waited for beyond it. */
-	uint32_t min_wait_us = u->min_wait_us * INT64_C(1000) < limit ? u->min_wait_us : 0;
 	struct pyuring_wait_arg arg = { .sigmask_sz = 8, .min_wait_usec = min_wait_us, .ts = (uintptr_t)&ts };
 	int taken, error;
 
@@ -86,14 +84,23 @@ static int pyuring_limited_call(struct pyuring *u, unsigned to_submit, unsigned 
 	return taken;
 }
 
-/* The same, noting whether it took as long as makes a wait content with less. */
+/* The same with a min_wait. A wait that a signal cut short is continued, not begun again, by
+ * the next call. */
 static int pyuring_gathering_call(struct pyuring *u, unsigned to_submit, unsigned want, unsigned flags,
 				  int64_t timeout_ns)
 {
-	int64_t start = pyuring_now_ns();
-	int taken = pyuring_limited_call(u, to_submit, want, flags, timeout_ns);
+	int64_t now = pyuring_now_ns(), left;
+	int taken;
 
-	u->gathered = pyuring_now_ns() - start >= u->min_wait_us * INT64_C(1000);
+	if (u->gather_until == 0)
+		u->gather_until = now + u->min_wait_us * INT64_C(1000);
+	left = u->gather_until > now ? u->gather_until - now : 0;
+	if (timeout_ns >= 0 && left >= timeout_ns)
+		left = 0; /* the kernel would wait for it beyond the limit */
+	taken = pyuring_limited_call(u, to_submit, want, flags, timeout_ns, (uint32_t)((left + 999) / 1000));
+	u->gathered = pyuring_now_ns() >= u->gather_until;
+	if (u->gathered || io_uring_cq_ready(&u->ring) >= want)
+		u->gather_until = 0;
 	return taken;
 }
 
@@ -111,7 +118,7 @@ static int pyuring_call(struct pyuring *u, unsigned to_submit, unsigned want, un
 	else if (u->min_wait_us)
 		taken = pyuring_gathering_call(u, to_submit, want, flags, timeout_ns);
 	else
-		taken = pyuring_limited_call(u, to_submit, want, flags, timeout_ns);
+		taken = pyuring_limited_call(u, to_submit, want, flags, timeout_ns, 0);
 	if (taken > 0 && !pyuring_is_sqpoll(u))
 		u->submitted += taken;
 	return taken;

@@ -136,6 +136,7 @@ struct pyuring {
 	int enter_fd;                      /* for io_uring_enter: the descriptor, or what stands for it */
 	unsigned enter_flags;              /* IORING_ENTER_*: what enter_fd is, and how to wait */
 	uint32_t min_wait_us;              /* then a wait for several CQEs is content with one; 0 = never */
+	int64_t gather_until;              /* the end of that time for a wait that is going on, or 0 */
 	bool gathered;                     /* the last wait was as long as that */
 	struct pyuring_reg_wait *reg_wait; /* the argument of timed waits, where that is registered */
 	bool disabled;                     /* until pyuring_enable() */
