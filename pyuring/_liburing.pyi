@@ -116,6 +116,7 @@ class struct_pyuring(CData):  # type: ignore[misc]
     enter_fd: int
     enter_flags: int
     min_wait_us: int
+    gather_until: int
     gathered: bool
     disabled: bool
     required: int
@@ -125,6 +126,7 @@ class struct_pyuring(CData):  # type: ignore[misc]
     batch_flags: CData
     batch_places: CData
     batch_extra: CData
+    batch_number: int
     buffers_key: int
     submitted: int
     completed: int

@@ -10,7 +10,7 @@ from pyuring._ffi import NULL, ffi, lib, new
 from pyuring.diagnosis import memlock_shortage
 from pyuring.errors import UnsupportedError
 from pyuring.inflight import InFlight
-from pyuring.registered_memory import MAX_BUFFERS, Memory, Piece, check_length, export_all, share, slab
+from pyuring.registered_memory import Memory, Piece, check_length, empty, export_all, share, slab
 
 if TYPE_CHECKING:
     from pyuring.ring import Ring
@@ -227,13 +227,9 @@ class BufferRegistration(InFlight):
         See `io_uring_register_buffers(3)`, kernel 5.1.
         """
         self._check_no_buffers()
-        given = (buffers is not None, count is not None, size is not None, sparse is not None)
-        if given not in ((True, False, False, False), (False, True, True, False), (False, False, False, True)):
-            raise TypeError("register_buffers() takes a list of buffers, or count= and size=, or sparse=")
+        check_ways(buffers is not None, count is not None, size is not None, sparse is not None)
         if tags is not None and buffers is None:
             raise TypeError("tags= goes with a list of buffers")
-        if sparse is not None and not 1 <= sparse <= MAX_BUFFERS:
-            raise ValueError(f"between 1 and {MAX_BUFFERS} buffers can be registered, not {sparse}")
         memories: list[Memory | None] = []
         numbers: list[int] = []
         try:
@@ -241,8 +237,7 @@ class BufferRegistration(InFlight):
             if buffers is not None:
                 pieces = export_all(buffers, memories)
             elif sparse is not None:
-                memories += [None] * sparse
-                pieces = [None] * sparse
+                pieces = empty(sparse, memories)
             else:
                 pieces = slab(count or 0, size or 0, memories)
             if tags is not None:
@@ -263,14 +258,17 @@ class BufferRegistration(InFlight):
         """Share the registered buffers of another ring, whose pages are pinned but once.
 
         The two tables are independent from then on: either can be unregistered or updated,
-        or its ring closed, without the other noticing. The ring may be another thread's.
+        or its ring closed, without the other noticing.
+
+        Args:
+            source: the ring. It may be another thread's if it has no ``SINGLE_ISSUER``.
 
         Returns:
             The buffers, by the same index as in `source`.
 
         Raises:
-            RuntimeError: this ring has registered buffers already, `source` is closed, or its
-                buffers were exchanged meanwhile.
+            RuntimeError: this ring has registered buffers already, `source` is closed, another
+                thread's with ``SINGLE_ISSUER``, or exchanged its buffers meanwhile.
             ValueError: `source` has no registered buffers, or only empty slots.
 
         See `io_uring_clone_buffers(3)`, kernel 6.12.
@@ -301,6 +299,11 @@ class BufferRegistration(InFlight):
             return UnsupportedError(-code, "sharing registered buffers needs Linux 6.12, of rings of one process")
         if code == -errno.ENXIO:
             return ValueError("the ring to clone from has no registered buffers")
+        if code == -errno.EEXIST:
+            return RuntimeError(
+                "a ring with SINGLE_ISSUER, as the default one, shares its buffers with rings of its own thread only: "
+                "make that ring with another setup"
+            )
         return self._no_table(code, 0)
 
     def _check_no_buffers(self) -> None:
@@ -353,3 +356,9 @@ class BufferRegistration(InFlight):
         if code == -errno.EINVAL and (tagged or need == 0):
             return UnsupportedError(-code, "tags and updates need Linux 5.13, empty slots 5.19")
         return self._rejection(code)
+
+
+def check_ways(*given: bool) -> None:
+    """Refuse a mixture of the ways to register; `given` are buffers, count, size and sparse."""
+    if given not in ((True, False, False, False), (False, True, True, False), (False, False, False, True)):
+        raise TypeError("register_buffers() takes a list of buffers, or count= and size=, or sparse=")

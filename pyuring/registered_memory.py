@@ -12,7 +12,7 @@ from pyuring.buffers import export, release
 if TYPE_CHECKING:
     from pyuring._ffi import CData
 
-__all__ = ["MAX_BUFFERS", "Memory", "Piece", "check_length", "export_all", "share", "slab"]
+__all__ = ["Memory", "Piece", "check_length", "empty", "export_all", "share", "slab"]
 
 PAGE = 4096
 #: What the kernel takes in one registered buffer (1 GiB), and in one table.
@@ -91,6 +91,14 @@ def export_all(buffers: Iterable[object], memories: list[Memory | None]) -> list
             check_length(memory, number)
             pieces.append((memory, 0, len(memory), number))
     return pieces
+
+
+def empty(count: int, memories: list[Memory | None]) -> list[None]:
+    """Nothing in `count` slots."""
+    if not 1 <= count <= MAX_BUFFERS:
+        raise ValueError(f"between 1 and {MAX_BUFFERS} buffers can be registered, not {count}")
+    memories += [None] * count
+    return [None] * count
 
 
 def slab(count: int, size: int, memories: list[Memory | None]) -> list[Piece]:

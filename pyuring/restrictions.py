@@ -20,6 +20,8 @@ OWN_OPERATIONS = frozenset({lib.IORING_OP_ASYNC_CANCEL, lib.IORING_OP_LINK_TIMEO
 OWN_CALLS = frozenset({NUMBERS["REGISTER_SYNC_CANCEL"]})
 OWN_FLAGS = SqeFlags.IO_LINK
 
+EVERY_FLAG = 0xFF
+
 #: Flags that can be in every SQE, pyuring's own included.
 REQUIRABLE = SqeFlags.FIXED_FILE | SqeFlags.ASYNC
 
@@ -47,21 +49,30 @@ class Restrictions:
     flags: SqeFlags | int | None = None
     required: SqeFlags | int = 0
 
+    def __post_init__(self) -> None:
+        for name in ("operations", "register_calls"):
+            names = getattr(self, name)
+            if isinstance(names, str):
+                raise TypeError(f"{name} takes a list of names, not one")
+            if names is not None:
+                object.__setattr__(self, name, tuple(names))
+
     def _rules(self, known: frozenset[int]) -> list[tuple[int, int]]:
         """As the kernel takes them: (kind of rule, number)."""
-        if self.required & ~REQUIRABLE:
+        if int(self.required) & ~int(REQUIRABLE):
             raise ValueError(f"only FIXED_FILE and ASYNC can be required, not {SqeFlags(self.required)!r}")
+        if self.flags is not None and not 0 <= self.flags <= EVERY_FLAG:
+            raise ValueError(f"flags takes SqeFlags, not {self.flags}")
         operations = known if self.operations is None else {opcode_of(name, known) for name in self.operations}
         there = known_calls()
         calls = there if self.register_calls is None else {call_of(name, there) for name in self.register_calls}
         if NUMBERS["REGISTER_RING_FDS"] in calls:
             calls = calls | {NUMBERS["UNREGISTER_RING_FDS"]}
-        allowed = ~SqeFlags(0) if self.flags is None else SqeFlags(self.flags)
-        allowed |= OWN_FLAGS | self.required
+        allowed = (EVERY_FLAG if self.flags is None else int(self.flags)) | OWN_FLAGS | self.required
         return [
             *((lib.IORING_RESTRICTION_SQE_OP, number) for number in sorted(operations | OWN_OPERATIONS)),
             *((lib.IORING_RESTRICTION_REGISTER_OP, number) for number in sorted(calls | (OWN_CALLS & there))),
-            (lib.IORING_RESTRICTION_SQE_FLAGS_ALLOWED, allowed & 0xFF),
+            (lib.IORING_RESTRICTION_SQE_FLAGS_ALLOWED, int(allowed)),
             (lib.IORING_RESTRICTION_SQE_FLAGS_REQUIRED, int(self.required)),
         ]
 

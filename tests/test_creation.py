@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -314,8 +315,8 @@ def test_sqes_and_cqes_are_as_large_as_asked(setup: SetupFlags) -> None:
         ring.nop(user_data="second")
         base = int(ffi.cast("uintptr_t", ring._c.ring.sq.sqes))
         size = 128 if setup & S.SQE128 else 64
-        opcodes = [ffi.cast("struct io_uring_sqe *", base + number * size) for number in (0, 1)]
-        assert [entry.user_data & 15 for entry in opcodes] == [0, 1]
+        entries: list[Any] = [ffi.cast("struct io_uring_sqe *", base + number * size) for number in (0, 1)]
+        assert [entry.user_data & 15 for entry in entries] == [0, 1]
         assert [op.user_data for op in ring.wait(2)] == ["first", "second"]
 
 
@@ -373,9 +374,9 @@ def test_clamp_takes_any_size() -> None:
         assert (ring.entries, ring.cq_entries) == (32768, 65536)
     with Ring(8, cq_entries=10**9, setup=S.CLAMP) as ring:
         assert (ring.entries, ring.cq_entries) == (8, 65536)
-    for sizes in ({"entries": 0}, {"entries": 8, "cq_entries": 0}):
+    for entries, cq_entries in ((0, None), (8, 0)):
         with pytest.raises(ValueError, match="must be between"):
-            Ring(setup=S.CLAMP, **sizes)
+            Ring(entries, cq_entries=cq_entries, setup=S.CLAMP)
 
 
 # -- IOPOLL ------------------------------------------------------------------------------------
@@ -413,7 +414,7 @@ def test_a_polled_ring_refuses_what_it_cannot_poll_before_it_is_queued(setup: Se
     with Ring(8, setup=setup) as ring:
         calls: list[Callable[[], object]] = [
             lambda: ring.fsync(data_file), lambda: ring.timeout(1), lambda: ring.statx("/"), lambda: ring.open("/"),
-            lambda: ring.poll(data_file), lambda: ring.socket(), lambda: ring.close_fd(100),
+            lambda: ring.poll(data_file), ring.socket, lambda: ring.close_fd(100),
         ]  # fmt: skip
         for call in calls:
             with pytest.raises(ValueError, match="IOPOLL"):

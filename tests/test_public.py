@@ -24,9 +24,10 @@ LONGEST_MODULE = 400
 LONGEST_FUNCTION = 60
 
 PUBLIC = {
-    "BadDescriptorError", "BufferRing", "Completion", "Features", "Multishot", "ProvidedBuffer", "RegisteredBuffer",
-    "RegisteredBuffers", "RegisteredFile", "RegisteredFiles", "Ring", "SetupFlags", "SqeFlags", "StatxResult",
-    "UnavailableError", "UnsupportedError", "ffi", "lib", "__version__", "liburing_version",
+    "BadDescriptorError", "BufferRing", "Completion", "Features", "KernelItem", "Multishot", "NapiSettings", "Probe",
+    "ProvidedBuffer", "RegisteredBuffer", "RegisteredBuffers", "RegisteredFile", "RegisteredFiles", "Restrictions",
+    "Ring", "SetupFlags", "SqeFlags", "StatxResult", "UnavailableError", "UnsupportedError", "ffi", "lib", "probe",
+    "__version__", "liburing_version",
 }  # fmt: skip
 
 #: From the manual and the kernel's history: (page, first kernel).
@@ -86,7 +87,10 @@ def test_the_contract_of_a_ring_is_there() -> None:
     expected = {
         "submit", "submit_and_wait", "wait", "completions", "close", "fileno", "in_flight", "closed", "entries",
         "cq_entries", "setup", "features", "supports", "stats", "link", "register_buffers", "register_files",
-        "buffer_ring",
+        "buffer_ring", "clone_buffers",
+        "register_eventfd", "unregister_eventfd", "eventfd_enabled", "register_personality", "unregister_personality",
+        "personality", "register_ring_fd", "unregister_ring_fd", "sync_cancel", "min_wait", "iowait", "register_clock",
+        "register_napi", "unregister_napi", "iowq_affinity", "iowq_max_workers", "resize", "enable", "enabled",
     }  # fmt: skip
     assert set(public_names_of(Ring)) == expected | OPERATIONS.keys()
 
@@ -104,7 +108,11 @@ def test_the_versions_are_told() -> None:
 @pytest.mark.parametrize(
     ("call", "expected"),
     [
-        (Ring.__init__, "(self, entries=256, *, cq_entries=None, setup=None, sq_thread_idle=None, sq_thread_cpu=None)"),
+        (
+            Ring.__init__,
+            "(self, entries=256, *, cq_entries=None, setup=None, sq_thread_idle=None, sq_thread_cpu=None, "
+            "attach_wq=None, restrictions=None, registered_waits=False)",
+        ),
         (Ring.submit, "(self)"),
         (Ring.wait, "(self, n=1, timeout=None)"),
         (Ring.submit_and_wait, "(self, n=1, timeout=None)"),
@@ -268,14 +276,16 @@ def test_there_is_no_import_cycle(name: str) -> None:
 
 LAYERS = [
     {"_ffi"},
-    {"constants", "errors", "probe", "stat", "buffers", "addresses", "timing"},
+    {"constants", "history", "errors", "kernel", "stat", "buffers", "addresses", "timing", "batch_arrays"},
     {"completion", "diagnosis", "inflight", "creation", "mixed", "async_wait"},
     {
+        "registrations", "tuning", "restrictions", "resizing", "registered_memory",
         "registered_buffers", "registered_files", "direct", "links", "closing",
         "provided_buffers", "multishot", "operations", "operations.multishots", "operations.control",
         "operations.files", "operations.paths", "operations.sockets", "operations.transfers",
     },
     {"ring"},
+    {"survey"},
 ]  # fmt: skip
 
 

@@ -209,7 +209,7 @@ def test_another_clock_is_refused(ring: Ring, clock: int) -> None:
 
 
 def test_the_settings_of_busy_polling_are_kept_and_given_back(ring: Ring) -> None:
-    assert ring.register_napi(50, prefer=True) == NapiSettings(0, False)  # noqa: FBT003
+    assert ring.register_napi(50, prefer=True) == NapiSettings(0, False)
     assert ring.register_napi(10) == (50, True)
     assert ring.unregister_napi() == (10, False)
     assert ring.unregister_napi() == (0, False)
@@ -227,9 +227,8 @@ def test_a_ring_that_polls_the_network_receives(ring: Ring, listener: socket.soc
 
 
 def test_busy_polling_is_not_for_polled_disks_nor_for_no_time() -> None:
-    with Ring(8, setup=SetupFlags.IOPOLL) as ring:
-        with pytest.raises(ValueError, match="IOPOLL"):
-            ring.register_napi(10)
+    with Ring(8, setup=SetupFlags.IOPOLL) as ring, pytest.raises(ValueError, match="IOPOLL"):
+        ring.register_napi(10)
     with Ring(8) as ring:
         for number in (-1, 2**32):
             with pytest.raises(ValueError, match="busy_poll_us"):
@@ -279,7 +278,7 @@ def test_workers_run_on_the_cpus_that_were_chosen(pipe: tuple[int, int]) -> None
 
 @pytest.mark.parametrize("cpus", [[], [-1], [10**6], [8191]])
 def test_cpus_that_there_are_not_are_refused(ring: Ring, cpus: list[int]) -> None:
-    with pytest.raises(ValueError, match="CPU|cpus"):
+    with pytest.raises(ValueError, match=r"CPU|cpus"):
         ring.iowq_affinity(cpus)
 
 
