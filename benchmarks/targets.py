@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from . import preparation
 from .case import Cell
 from .lineups import DEEPEST
 from .nop import C_LOOP, LARGEST_BATCH, pyuring_name
@@ -19,6 +20,7 @@ _CACHED = Cell("random-read", "cached", _BLOCK)
 _DEEP = f"pyuring, depth {DEEPEST}"
 
 _NOP_RATIO = 7.0
+_PREPARATION = 2.0
 _DIRECT_GAIN = 7.0
 _SHARE_OF_FIO = 0.95
 _PEER_CPU = 2.9
@@ -60,6 +62,7 @@ def judge(results: Sequence[Result]) -> list[Target]:
     found = _Found(results)
     return [
         _nop(found),
+        _preparation(found),
         _direct_gain(found),
         _share_of_fio(found),
         _cpu(found),
@@ -72,6 +75,20 @@ def _nop(found: _Found) -> Target:
     name, goal = f"tracked nop, batch {LARGEST_BATCH}, time to that of the C loop", f"at most {_NOP_RATIO:g}x"
     slower = found.ratio(Cell("nop"), C_LOOP, pyuring_name(LARGEST_BATCH))
     return Target(name, goal) if slower is None else Target(name, goal, f"{slower:.2f}x", slower <= _NOP_RATIO)
+
+
+def _preparation(found: _Found) -> Target:
+    name, goal = "dearest preparation, without those of arrays, to that of a nop", f"at most {_PREPARATION:g}x"
+    cell = Cell(preparation.NAME)
+    names = preparation.OPERATIONS.keys() - preparation.WITH_ARRAYS - {preparation.PLAIN}
+    slower = {each: found.ratio(cell, preparation.PLAIN, each) for each in names}
+    known = {each: times for each, times in slower.items() if times is not None}
+    if not known:
+        return Target(name, goal)
+    worst = max(known, key=lambda each: known[each])
+    over = sorted(each for each, times in known.items() if times > _PREPARATION)
+    remark = f"over it: {', '.join(over)}" if over else f"it is {worst}"
+    return Target(name, goal, f"{known[worst]:.2f}x", known[worst] <= _PREPARATION, remark)
 
 
 def _direct_gain(found: _Found) -> Target:

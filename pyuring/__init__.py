@@ -9,20 +9,26 @@ See `Ring` for all that a ring can do; `lib` and `ffi` are liburing itself, see
 docs/level0.md.
 """
 
-from importlib.metadata import PackageNotFoundError as _PackageNotFoundError
-from importlib.metadata import version as _version
-
 from pyuring._ffi import ffi as ffi
 from pyuring._ffi import lib as lib
 from pyuring._ffi import text as _text
 from pyuring.completion import Completion as Completion
+from pyuring.constants import EpollOp as EpollOp
 from pyuring.constants import Features as Features
+from pyuring.constants import RenameFlags as RenameFlags
+from pyuring.constants import ResolveFlags as ResolveFlags
+from pyuring.constants import RwFlags as RwFlags
 from pyuring.constants import SetupFlags as SetupFlags
 from pyuring.constants import SqeFlags as SqeFlags
+from pyuring.constants import StatxAttributes as StatxAttributes
+from pyuring.constants import StatxFlags as StatxFlags
+from pyuring.constants import StatxMask as StatxMask
+from pyuring.constants import SyncFileRangeFlags as SyncFileRangeFlags
 from pyuring.errors import BadDescriptorError as BadDescriptorError
 from pyuring.errors import UnavailableError as UnavailableError
 from pyuring.errors import UnsupportedError as UnsupportedError
 from pyuring.multishot import Multishot as Multishot
+from pyuring.operations.ring_messages import send_message as send_message
 from pyuring.provided_buffers import BufferRing as BufferRing
 from pyuring.provided_buffers import ProvidedBuffer as ProvidedBuffer
 from pyuring.registered_buffers import RegisteredBuffer as RegisteredBuffer
@@ -36,11 +42,13 @@ from pyuring.survey import KernelItem as KernelItem
 from pyuring.survey import Probe as Probe
 from pyuring.survey import probe as probe
 from pyuring.tuning import NapiSettings as NapiSettings
+from pyuring.version import __version__ as __version__
 
 __all__ = [
     "BadDescriptorError",
     "BufferRing",
     "Completion",
+    "EpollOp",
     "Features",
     "KernelItem",
     "Multishot",
@@ -51,23 +59,25 @@ __all__ = [
     "RegisteredBuffers",
     "RegisteredFile",
     "RegisteredFiles",
+    "RenameFlags",
+    "ResolveFlags",
     "Restrictions",
     "Ring",
+    "RwFlags",
     "SetupFlags",
     "SqeFlags",
+    "StatxAttributes",
+    "StatxFlags",
+    "StatxMask",
     "StatxResult",
+    "SyncFileRangeFlags",
     "UnavailableError",
     "UnsupportedError",
     "ffi",
     "lib",
     "probe",
+    "send_message",
 ]
-
-try:
-    #: The release of pyuring.
-    __version__ = _version("pyuring-cffi")
-except _PackageNotFoundError:  # a checkout that was built in place
-    __version__ = "0+unknown"
 
 #: The release of the liburing that pyuring was built with.
 liburing_version = _text(lib.pyuring_liburing_version)

@@ -7,14 +7,16 @@ when it is polled, but does not wake a poll that sleeps.
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from pyuring._ffi import ffi, lib
 
 if TYPE_CHECKING:
+    import asyncio
+
     from pyuring.inflight import InFlight
 
 __all__ = ["Waker", "completions_of"]
@@ -79,8 +81,17 @@ class Waker:
         os.close(fd)
 
 
+def _running_loop() -> asyncio.AbstractEventLoop:
+    # Where a loop runs asyncio is there, and to import it takes as long as all of pyuring.
+    module = sys.modules.get("asyncio")
+    if module is None:
+        raise RuntimeError("no running event loop")
+    loop: asyncio.AbstractEventLoop = module.get_running_loop()
+    return loop
+
+
 def _waker_of(ring: InFlight) -> Waker:
-    loop = asyncio.get_running_loop()
+    loop = _running_loop()
     waker = ring._waker
     if waker is None or waker.loop is not loop:
         if waker is not None:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from pyuring._ffi import CData
 
+_IOVECS = ffi.typeof("struct iovec[]")
+
 __all__ = ["export", "refusal", "release", "vectors"]
 
 
@@ -55,7 +57,7 @@ def vectors(buffers: Iterable[Any], *, writable: bool) -> tuple[CData, list[CDat
                 exports.append(from_buffer(CHARS, buffer, writable))
             except (TypeError, BufferError, ValueError) as error:
                 raise refusal(buffer, error, writable=writable) from None
-        return new("struct iovec[]", [(held, len(held)) for held in exports]), exports
+        return new(_IOVECS, [(held, len(held)) for held in exports]), exports
     except BaseException:
         release(exports)
         raise

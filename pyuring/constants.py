@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
-from enum import IntFlag
+from enum import IntEnum, IntFlag
 
 from pyuring._ffi import lib
 
-__all__ = ["Features", "SetupFlags", "SqeFlags"]
+__all__ = [
+    "EpollOp",
+    "Features",
+    "RenameFlags",
+    "ResolveFlags",
+    "RwFlags",
+    "SetupFlags",
+    "SqeFlags",
+    "StatxAttributes",
+    "StatxFlags",
+    "StatxMask",
+    "SyncFileRangeFlags",
+]
+
+
+class EpollOp(IntEnum):
+    """EPOLL_CTL_*: what `Ring.epoll_ctl` does."""
+
+    ADD = 1
+    """Wait for events of a descriptor too, as ``select.epoll.register``."""
+    DEL = 2
+    """Wait for them no more, as ``select.epoll.unregister``."""
+    MOD = 3
+    """Wait for others, as ``select.epoll.modify``."""
 
 
 class SqeFlags(IntFlag):
@@ -115,3 +138,143 @@ class Features(IntFlag):
     """Reads and writes take attributes, such as integrity data. Kernel 6.14."""
     NO_IOWAIT = lib.IORING_FEAT_NO_IOWAIT
     """A wait need not count as iowait. Kernel 6.15."""
+
+
+class RwFlags(IntFlag):
+    """RWF_*: modifiers of one read or write, for ``rw_flags=``; os.RWF_* has some of them too."""
+
+    HIPRI = 0x1
+    """Poll for the completion. Kernel 4.6."""
+    DSYNC = 0x2
+    """This write as if the file was opened with O_DSYNC. Kernel 4.7."""
+    SYNC = 0x4
+    """This write as if the file was opened with O_SYNC. Kernel 4.7."""
+    NOWAIT = 0x8
+    """Fail with EAGAIN rather than wait, for the device or for data. Kernel 4.14."""
+    APPEND = 0x10
+    """This write at the end of the file, wherever `offset` is. Kernel 4.16."""
+    NOAPPEND = 0x20
+    """This write at its `offset`, although the file was opened with O_APPEND. Kernel 6.9."""
+    ATOMIC = 0x40
+    """This write whole or not at all, also through a loss of power; see
+    ``StatxResult.stx_atomic_write_unit_max``. O_DIRECT files only. Kernel 6.11."""
+    DONTCACHE = 0x80
+    """Through the page cache, and out of it again afterwards. Kernel 6.14."""
+
+
+class ResolveFlags(IntFlag):
+    """RESOLVE_*: what the path of an `openat2` must not lead over, for ``resolve=``."""
+
+    NO_XDEV = 0x1
+    """No mount points."""
+    NO_MAGICLINKS = 0x2
+    """No links such as those of /proc/self/fd."""
+    NO_SYMLINKS = 0x4
+    """No symbolic links at all."""
+    BENEATH = 0x8
+    """Nothing outside of `dir_fd`: that fails with EXDEV."""
+    IN_ROOT = 0x10
+    """`dir_fd` is the root directory meanwhile, also for absolute paths and ".."."""
+    CACHED = 0x20
+    """Fail with EAGAIN unless all of the path is cached. Kernel 5.12."""
+
+
+class RenameFlags(IntFlag):
+    """RENAME_*: variants of a `rename`, for ``rename_flags=``."""
+
+    NOREPLACE = 0x1
+    """Fail with EEXIST if there is a `dst`."""
+    EXCHANGE = 0x2
+    """`src` and `dst` change places."""
+    WHITEOUT = 0x4
+    """Leave a whiteout of overlayfs behind."""
+
+
+class SyncFileRangeFlags(IntFlag):
+    """SYNC_FILE_RANGE_*: the steps of a `sync_file_range`, in this order."""
+
+    WAIT_BEFORE = 0x1
+    """Wait for what is being written back already."""
+    WRITE = 0x2
+    """Start to write back what is dirty."""
+    WAIT_AFTER = 0x4
+    """Wait for that."""
+
+
+class StatxMask(IntFlag):
+    """STATX_*: fields of a `StatxResult`, to ask for with ``mask=``, and as ``stx_mask``."""
+
+    TYPE = 0x1
+    """The type in ``st_mode``."""
+    MODE = 0x2
+    """The permissions in ``st_mode``."""
+    NLINK = 0x4
+    """``st_nlink``."""
+    UID = 0x8
+    """``st_uid``."""
+    GID = 0x10
+    """``st_gid``."""
+    ATIME = 0x20
+    """``st_atime``."""
+    MTIME = 0x40
+    """``st_mtime``."""
+    CTIME = 0x80
+    """``st_ctime``."""
+    INO = 0x100
+    """``st_ino``."""
+    SIZE = 0x200
+    """``st_size``."""
+    BLOCKS = 0x400
+    """``st_blocks``."""
+    BASIC_STATS = 0x7FF
+    """All of these, which ``os.stat`` tells too."""
+    BTIME = 0x800
+    """``st_birthtime``."""
+    MNT_ID = 0x1000
+    """``stx_mnt_id``. Kernel 5.8."""
+    DIOALIGN = 0x2000
+    """``stx_dio_mem_align`` and ``stx_dio_offset_align``. Kernel 6.1."""
+    MNT_ID_UNIQUE = 0x4000
+    """``stx_mnt_id``, as a number that no later mount gets. Kernel 6.8."""
+    SUBVOL = 0x8000
+    """``stx_subvol``. Kernel 6.10."""
+    WRITE_ATOMIC = 0x10000
+    """``stx_atomic_write_*``. Kernel 6.11."""
+    DIO_READ_ALIGN = 0x20000
+    """``stx_dio_read_offset_align``. Kernel 6.14."""
+
+
+class StatxFlags(IntFlag):
+    """AT_*: how a `statx` is answered, for ``statx_flags=``."""
+
+    NO_AUTOMOUNT = 0x800
+    """Do not mount what an automounter would."""
+    FORCE_SYNC = 0x2000
+    """Ask the server of a network file system, whatever is cached."""
+    DONT_SYNC = 0x4000
+    """Take what is cached, however old it is."""
+
+
+class StatxAttributes(IntFlag):
+    """STATX_ATTR_*: what ``stx_attributes`` of a `StatxResult` says of a file."""
+
+    COMPRESSED = 0x4
+    """The file system compresses it."""
+    IMMUTABLE = 0x10
+    """It cannot be changed, renamed, or removed."""
+    APPEND = 0x20
+    """It can only be appended to."""
+    NODUMP = 0x40
+    """Backups leave it out."""
+    ENCRYPTED = 0x800
+    """The file system encrypts it."""
+    AUTOMOUNT = 0x1000
+    """It triggers an automount."""
+    MOUNT_ROOT = 0x2000
+    """It is the root of a mount. Kernel 5.8."""
+    VERITY = 0x100000
+    """fs-verity protects it. Kernel 5.5."""
+    DAX = 0x200000
+    """It is memory, without a page cache. Kernel 5.8."""
+    WRITE_ATOMIC = 0x400000
+    """It takes ``RwFlags.ATOMIC``. Kernel 6.11."""

@@ -7,13 +7,17 @@ emptied first if something is in it; the table itself (`files`) lets the kernel 
 
 from __future__ import annotations
 
-from typing import TypeAlias
+import errno
+from typing import TYPE_CHECKING, TypeAlias
 
 from pyuring._ffi import lib
 from pyuring.completion import Completion, PathCompletion
 from pyuring.registered_files import RegisteredFile, RegisteredFiles
 
-__all__ = ["Direct", "DirectCompletion", "PathDirectCompletion", "direct_key"]
+if TYPE_CHECKING:
+    from pyuring.completion import Path
+
+__all__ = ["Direct", "DirectCompletion", "PathDirectCompletion", "direct_key", "explained"]
 
 Direct: TypeAlias = "RegisteredFile | RegisteredFiles | None"
 
@@ -29,6 +33,13 @@ def direct_key(direct: Direct) -> int:
     raise TypeError(
         f"direct takes registered files (a free slot is picked) or one of them, not {type(direct).__name__}"
     )
+
+
+def explained(error: OSError, direct: object) -> OSError:
+    """`error`, with what the kernel means by it where a table is full."""
+    if error.errno == errno.ENFILE and direct is not None:
+        error.add_note("the ring's table of registered files has no free slot left, or none in its alloc_range()")
+    return error
 
 
 def placed(direct: Direct, res: int) -> int:
@@ -48,6 +59,9 @@ class DirectCompletion(Completion[int]):
     def _value(self, res: int) -> int:
         return placed(self._direct, res)
 
+    def _error(self, res: int, filename: Path | None = None) -> OSError:
+        return explained(super()._error(res, filename), self._direct)
+
 
 class PathDirectCompletion(PathCompletion[int]):
     """The same for an operation on a path."""
@@ -58,3 +72,6 @@ class PathDirectCompletion(PathCompletion[int]):
 
     def _value(self, res: int) -> int:
         return placed(self._direct, res)
+
+    def _error(self, res: int, filename: Path | None = None) -> OSError:
+        return explained(super()._error(res, filename), self._direct)

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 __all__ = ["BadDescriptorError", "UnavailableError", "UnsupportedError", "misuse", "operation_error"]
 
 
+#: ERESTARTSYS and its relatives: a signal, or a cancel, ended a system call. They should
+#: not leave the kernel, but come out of a splice or tee that waited for data.
+_RESTARTS = frozenset((512, 513, 514, 516))
+
+
 class UnavailableError(OSError):
     """No ring can be made here. The text names the cause that was found, and the remedy."""
 
@@ -44,6 +49,8 @@ def operation_error(
         timed_out: the operation's own time limit ended it.
         lacking: the first kernel that has the operation, if the running one has not.
     """
+    if -res in _RESTARTS:
+        res = -errno.EINTR
     code, text = -res, os.strerror(-res)
     kind: type[OSError] = OSError
     if timed_out:
@@ -53,6 +60,27 @@ def operation_error(
     error = kind(code, text) if filename is None else kind(code, text, filename)
     error.add_note(f"io_uring operation: {operation}")
     return error
+
+
+#: What C says of arguments whose number needs not be repeated.
+_VALUE_ERRORS: dict[int, str] = {
+    lib.PYURING_BAD_FUTEX: "a futex is 4 bytes inside the buffer, at an address that can be divided by 4",
+    lib.PYURING_BAD_COMMAND: (
+        "a command has up to 16 bytes, which is what an SQE has room for: 80 on a ring with setup=SetupFlags.SQE128"
+    ),
+}
+
+#: What it says, or the kernel, of the state that the ring is in.
+_RUNTIME_ERRORS: dict[int, str] = {
+    lib.PYURING_IN_CHAIN: "not inside a link() block: its operations are submitted together at its end",
+    lib.PYURING_EXHAUSTED: "this ring has used up its operation ids; make a new one",
+    lib.PYURING_STARVED: (
+        "all that is in flight waits for a provided buffer, and all of them are lent: "
+        "this would wait for ever. Give some back: leave their with blocks, or ask for their result()"
+    ),
+    lib.PYURING_BAD_SLOT: "internal error: the slot for the operation is taken",
+    -errno.EBADFD: "the ring is disabled: enable() it first",
+}
 
 
 def misuse(code: int, arguments: tuple[object, ...] = ()) -> Exception:
@@ -73,15 +101,6 @@ def misuse(code: int, arguments: tuple[object, ...] = ()) -> Exception:
             "more linked SQEs than the ring has entries (an operation with timeout= is two of them): "
             "make the chain shorter or the ring larger"
         )
-    if code == lib.PYURING_IN_CHAIN:
-        return RuntimeError("not inside a link() block: its operations are submitted together at its end")
-    if code == lib.PYURING_EXHAUSTED:
-        return RuntimeError("this ring has used up its operation ids; make a new one")
-    if code == lib.PYURING_STARVED:
-        return RuntimeError(
-            "all that is in flight waits for a provided buffer, and all of them are lent: "
-            "this would wait for ever. Give some back: leave their with blocks, or ask for their result()"
-        )
     if code == lib.PYURING_NO_CHAIN:
         return ValueError("a multishot operation cannot be linked: what follows would wait for its end")
     if code == lib.PYURING_NOT_POLLED:
@@ -89,8 +108,8 @@ def misuse(code: int, arguments: tuple[object, ...] = ()) -> Exception:
             "an IOPOLL ring takes only reads and writes of O_DIRECT files, nop, msg_ring, uring_cmd and updates of "
             "registered things: use another ring for this operation"
         )
-    if code == lib.PYURING_BAD_SLOT:
-        return RuntimeError("internal error: the slot for the operation is taken")
-    if code == -errno.EBADFD:
-        return RuntimeError("the ring is disabled: enable() it first")
+    if code in _VALUE_ERRORS:
+        return ValueError(_VALUE_ERRORS[code])
+    if code in _RUNTIME_ERRORS:
+        return RuntimeError(_RUNTIME_ERRORS[code])
     return OSError(-code, os.strerror(-code))

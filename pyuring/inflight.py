@@ -17,15 +17,14 @@ import errno
 import os
 import weakref
 from time import monotonic
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from pyuring import mixed
 from pyuring._ffi import ffi, lib, new
 from pyuring.batch_arrays import install, make_arrays
-from pyuring.buffers import release
-from pyuring.constants import SqeFlags
 from pyuring.errors import misuse
 from pyuring.kernel import OPCODES, SINCE, read_probe
+from pyuring.preparing import NO_SLOT, Preparing
 from pyuring.timing import nanoseconds
 
 if TYPE_CHECKING:
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["InFlight"]
 
-H = TypeVar("H", bound="Handle")
-
 #: From one Python function to the next, a name that is looked up once.
 _enter_kernel = lib.pyuring_enter
 _unpack = ffi.unpack
@@ -47,20 +44,15 @@ _HAS_FLAGS = lib.PYURING_BATCH_HAS_FLAGS
 _IS_MIXED = lib.PYURING_BATCH_IS_MIXED
 _COUNT = _HAS_FLAGS - 1
 _TIMED_OUT = lib.PYURING_TIMED_OUT
-_NO_SLOT = -1
-
-#: The modifiers that are safe on a single operation. Links are made with link(), so that
-#: no chain is ever split; the others would keep the handle from ever being done.
-_ALLOWED_FLAGS = int(SqeFlags.IO_DRAIN | SqeFlags.ASYNC)
 
 
-class InFlight:
+class InFlight(Preparing):
     """What `Ring` and its operations share: the table, and reaping into it."""
 
     def __init__(self) -> None:
         self._c: RingStruct = new("struct pyuring *")
         self._table: list[Any] = []
-        self._free = _NO_SLOT
+        self._free = NO_SLOT
         #: By slot, what the kernel reads or writes, and file objects, whose descriptor it looks up
         #: at submission. Apart from the handles, because it outlives the ring if need be: `closing`.
         self._holds: list[object] = []
@@ -97,7 +89,7 @@ class InFlight:
         install(self, make_arrays(self._c, limit))
         self._holds = [None] * limit
         self._kept += [self._c, self._holds]
-        self._table = [*range(1, limit), _NO_SLOT]
+        self._table = [*range(1, limit), NO_SLOT]
         self._free = 0
 
     def _supported(self) -> frozenset[int]:
@@ -113,123 +105,6 @@ class InFlight:
         if self._opcodes is None and not lib.pyuring_is_mine(self._c):
             return None  # closed, forked, or another thread's: nobody to ask
         return None if OPCODES[operation] in self._supported() else SINCE[operation]
-
-    # -- preparing ---------------------------------------------------------------
-
-    def _start(
-        self,
-        op: H,
-        operation: str,
-        hold: object,
-        user_data: object,
-        flags: int,
-        drain: bool,
-        timeout: float | None,
-        call: Callable[..., int],
-        *arguments: object,
-    ) -> H:
-        """Put `op` in the table, let `call` take an SQE for it, and return it.
-
-        Where its 100 ns count these lines are written out; in the hottest operations `_enlist` too.
-        """
-        try:
-            tag = self._enlist(op, operation, hold, user_data, flags, drain, timeout)
-            while (code := call(self._c, tag, *arguments)) < 0:
-                self._refused(code, arguments)
-        except BaseException as error:
-            self._withdraw(op, hold, error)
-            raise
-        return op
-
-    def _enlist(  # in the try block of the call that takes the SQE: see _withdraw
-        self,
-        op: Handle,
-        operation: str,
-        hold: object,
-        user_data: object,
-        flags: int,
-        drain: bool,
-        timeout: float | None,
-    ) -> int:
-        """Put `op` in the table, with what the kernel will touch for it. Returns its tag for C."""
-        op._ring = self
-        op.operation = operation
-        op.user_data = user_data
-        op.res = None
-        op.flags = 0
-        while self._free < 0:
-            self._make_room()
-        table = self._table
-        slot = op._slot = self._free
-        self._free = table[slot]
-        table[slot] = op
-        self._holds[slot] = hold
-        if flags or drain or timeout is not None:
-            return self._tag(slot, flags, drain, timeout)
-        return slot
-
-    def _tag(self, slot: int, flags: int, drain: bool, timeout: float | None) -> int:
-        """The tag of an operation that is more than plain."""
-        if drain:
-            flags |= SqeFlags.IO_DRAIN
-        if flags & ~_ALLOWED_FLAGS:
-            raise ValueError(
-                f"{SqeFlags(flags & ~_ALLOWED_FLAGS)!r} cannot be set on an operation; flags takes IO_DRAIN and ASYNC. "
-                "Link operations with ring.link(), and pass registered files where a descriptor goes"
-            )
-        tag = slot | int(flags) << lib.PYURING_TAG_FLAGS
-        if timeout is not None:
-            code = lib.pyuring_arm(self._c, slot, nanoseconds(timeout))
-            if code < 0:
-                self._refused(code)
-            tag |= lib.PYURING_TAG_TIMED
-        return tag
-
-    def _refused(self, code: int, arguments: tuple[object, ...] = ()) -> None:
-        """Make room if that is what a preparation lacked, or raise what is wrong with it."""
-        if code == lib.PYURING_NO_ROOM:
-            self._make_room()
-        elif code in (-errno.EBUSY, -errno.EAGAIN):
-            # The kernel takes no SQEs until CQEs are reaped, or it has memory again.
-            if not self._enter(0, -1):
-                raise OSError(-code, f"{os.strerror(-code)} (the kernel takes no SQE now, and nothing could be reaped)")
-        elif code == lib.PYURING_NOT_YOURS:
-            raise self._not_yours()
-        elif code != -errno.EINTR:
-            raise misuse(code, arguments)
-
-    def _rejection(self, code: int) -> Exception:
-        """The exception for a call about the ring itself that C or the kernel refused."""
-        return self._not_yours() if code == lib.PYURING_NOT_YOURS else misuse(code)
-
-    def _not_yours(self) -> RuntimeError:
-        if os.getpid() != self._pid:
-            return RuntimeError("this ring was made before the fork; make a new one in the child")
-        if self._c.owner:
-            return RuntimeError("a ring belongs to the thread that made it; make one in each thread")
-        return RuntimeError("the ring is closed")
-
-    def _make_room(self) -> None:
-        self._enter(1, -1)  # what is reaped stays for wait()
-
-    def _withdraw(self, op: Handle, hold: object, error: BaseException) -> None:
-        """Undo a preparation that raised, unless the operation was queued nonetheless.
-
-        That is where a signal handler raised after the SQE was taken: it goes on like any other.
-        """
-        slot = getattr(op, "_slot", _NO_SLOT)
-        if slot >= 0:
-            table = self._table
-            if lib.pyuring_is_queued(self._c, slot) or not table or table[slot] is not op:
-                return
-            self._holds[slot] = None
-            table[slot] = self._free
-            self._free = slot
-        # The traceback keeps the frames, and with them the export: let go of it.
-        release(hold)
-        if isinstance(error, OverflowError):
-            fields = "offsets go up to 2**63-1, lengths and descriptors up to 2**31-1"
-            error.add_note(f"an argument does not fit its field of the SQE: {fields}")
 
     # -- reaping -----------------------------------------------------------------
 
@@ -313,7 +188,7 @@ class InFlight:
                 # May run a destructor, hence after all else but the queueing.
                 holds[slot] = None
                 if op is taker:  # not queued, so not to be taken from the queue
-                    op._slot = _NO_SLOT
+                    op._slot = NO_SLOT
                 else:
                     self._ready.append(op)
             # Unless a signal handler that used the ring has left another one.
@@ -349,7 +224,7 @@ class InFlight:
         Finding it in the queue would take longer the longer that is; it is marked,
         and the marked ones are dropped when they may be half of the queue.
         """
-        op._slot = _NO_SLOT
+        op._slot = NO_SLOT
         self._taken += 1
         if self._taken * 2 > len(self._ready):
             self._forget_taken()

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import os
 from collections.abc import Iterable, Sequence
-from typing import overload
+from typing import Any, overload
 
 from pyuring._ffi import NULL, lib
-from pyuring.errors import BadDescriptorError
+from pyuring.errors import BadDescriptorError, UnsupportedError
 from pyuring.inflight import InFlight
+from pyuring.kernel import is_older
 
-__all__ = ["FileRegistration", "RegisteredFile", "RegisteredFiles", "descriptor", "plain_descriptor"]
+__all__ = ["FileRegistration", "RegisteredFile", "RegisteredFiles", "descriptor", "plain_descriptor", "replacements"]
+
+#: In place of a descriptor: the slot is to be emptied.
+_EMPTY = -1
 
 #: What the key of a registered file leaves room for.
 MAX_FILES = (1 << lib.PYURING_FILE_BITS) - 1
@@ -68,29 +73,69 @@ class RegisteredFiles(Sequence[RegisteredFile]):
             raise IndexError(f"no registered file {index}: the table has {self._count} slots")
         return index % self._count
 
-    def update(self, index: int, file: object) -> RegisteredFile:
+    @overload
+    def update(  # type: ignore[overload-overlap]  # a list is no file
+        self, index: int, file: list[Any] | tuple[Any, ...]
+    ) -> list[RegisteredFile]: ...
+    @overload
+    def update(self, index: int, file: object) -> RegisteredFile: ...
+    def update(self, index: int, file: object) -> RegisteredFile | list[RegisteredFile]:
         """Put `file` into slot `index`, replacing what is there.
 
         Operations in flight go on with the file they started with.
 
         Args:
             index: the slot.
-            file: a descriptor, anything with ``fileno()``, or None to empty the slot.
+            file: a descriptor, anything with ``fileno()``, or None to empty the slot; or a
+                list of these for the slots from `index` on, in which ``...`` leaves a
+                slot as it is.
+
+        Returns:
+            The registered file, or a list of them.
 
         See `io_uring_register_files_update(3)`, kernel 5.5.
         """
+        several = file if isinstance(file, list | tuple) else None
+        first, numbers = replacements(self, self._checked(index), [file] if several is None else [*several])
         ring = self._ring
-        index = self._checked(index)
         if ring._files is not self:
             raise ValueError("the files were unregistered")
-        number = -1 if file is None else descriptor(file)
-        if file is not None:
+        for number in numbers:
             # The kernel empties the slot before it finds out that there is no such file.
-            fcntl.fcntl(plain_descriptor(file), fcntl.F_GETFD)
-        code = lib.pyuring_update_files(ring._c, index, [number], 1)
+            if number >= 0:
+                fcntl.fcntl(number, fcntl.F_GETFD)
+        code = lib.pyuring_update_files(ring._c, first, numbers, len(numbers))
         if code < 0:
             raise ring._rejection(code)
-        return self[index]
+        if code < len(numbers):
+            raise OSError(
+                errno.EBADF,
+                f"number {code} of the files cannot be registered (a ring?): the slots before it are updated, "
+                "its own is empty",
+            )
+        return self[first] if several is None else self[first : first + code]
+
+    def alloc_range(self, offset: int, length: int) -> None:
+        """Let the kernel pick free slots only among `length` of them from `offset` on.
+
+        That is for ``direct=files``; slots outside are filled only on demand.
+
+        Args:
+            offset: the first slot.
+            length: how many; 0 and it picks none at all.
+
+        See `io_uring_register_file_alloc_range(3)`, kernel 6.0.
+        """
+        ring = self._ring
+        if ring._files is not self:
+            raise ValueError("the files were unregistered")
+        if offset < 0 or length < 0 or offset + length > self._count:
+            raise ValueError(f"no {length} slots from {offset} on: the table has {self._count}")
+        code = lib.pyuring_alloc_files_in(ring._c, offset, length)
+        if code == -errno.EINVAL and is_older("6.0"):
+            raise UnsupportedError(errno.EINVAL, f"alloc_range() needs Linux 6.0; this is {os.uname().release}")
+        if code < 0:
+            raise ring._rejection(code)
 
     def unregister(self) -> None:
         """Empty the kernel's table; twice is once. See `io_uring_unregister_files(3)`.
@@ -135,6 +180,21 @@ def plain_descriptor(file: object) -> int:
     if not 0 <= number < 2**31:
         raise BadDescriptorError(errno.EBADF, f"not a file descriptor: {number}")
     return number
+
+
+def replacements(files: RegisteredFiles, first: int | None, new_files: list[Any]) -> tuple[int, list[int]]:
+    """(the first slot, the numbers the kernel takes) for `new_files`; for no slot in particular, -1."""
+    if not new_files:
+        raise ValueError("no files to put into the table")
+    if first is None:
+        return -1, [plain_descriptor(file) for file in new_files]
+    first = files._checked(first)
+    if first + len(new_files) > len(files):
+        raise IndexError(f"no {len(new_files)} slots from {first} on: the table has {len(files)}")
+    return first, [
+        _EMPTY if file is None else lib.IORING_REGISTER_FILES_SKIP if file is ... else plain_descriptor(file)
+        for file in new_files
+    ]
 
 
 class FileRegistration(InFlight):

@@ -23,6 +23,9 @@ __all__ = ["Personality", "Registrations", "lacking"]
 
 NUMBERS = {name: number for number, (name, _) in enumerate(REGISTER_CALLS)}
 
+#: How long sync_cancel() waits for a completion before it asks again.
+CANCEL_AGAIN_NS = 10_000_000
+
 #: What sqe->personality holds.
 LAST_PERSONALITY = 0xFFFF
 
@@ -226,8 +229,9 @@ class Registrations(InFlight):
 
         Args:
             target: a handle; or a descriptor, an object with ``fileno()`` or a registered
-                file: all that reads, writes or waits for that file; or None: everything,
-                so that nothing is in flight afterwards.
+                file, for all that reads, writes or waits for that file (but the kernel does
+                not find what was prepared with ``SqeFlags.ASYNC`` before a worker has begun
+                with it); or None for everything, so that nothing is in flight afterwards.
             timeout: seconds to wait at the most; None waits for ever.
 
         Raises:
@@ -244,40 +248,23 @@ class Registrations(InFlight):
         if op is None and target is not None:
             file = descriptor(target) if isinstance(target, RegisteredFile) else plain_descriptor(target)
         self._check_no_chain()
-        if op is not None:
-            while op.res is None and self._cancel_at_once(op._slot, -1) == -errno.EINTR:
+        while op is None or op.res is None:
+            code = lib.pyuring_sync_cancel(self._c, -1 if op is None else op._slot, file)
+            if code == -errno.EINVAL and is_older("6.0"):
+                raise lacking("sync_cancel", "6.0")
+            if code < 0:
+                self._refused(code, (target,))
                 continue
-        else:
-            while self._cancel_at_once(-1, file) == -errno.EINTR:
-                continue
-        self._enter(0, -1)
-        if op is not None and op.res is None:
-            self._cancel(op)  # it may have been missed on its way from one queue of the kernel to another
-        while not self._is_through(op, file):
+            self._enter(0, -1)
+            if op is None and not (code if file >= 0 else self._c.in_flight):
+                break
             left = time_left(deadline)
             if left == 0:
                 raise TimeoutError(errno.ETIMEDOUT, f"what was cancelled is not done after {timeout} s")
-            self._enter(1, left)
-
-    def _cancel_at_once(self, slot: int, file: int, *, every: bool = True) -> int:
-        """Cancel what can be at once, or only one of it; the kernel's answer."""
-        code: int = lib.pyuring_sync_cancel(self._c, slot, file, every)
-        if code == -errno.EINVAL and is_older("6.0"):
-            raise lacking("sync_cancel", "6.0")
-        if code < 0 and code not in (-errno.ENOENT, -errno.ETIME, -errno.EALREADY, -errno.EINTR):
-            self._refused(code, (file,))
-            return -errno.EINTR
-        return code
-
-    def _is_through(self, op: Handle | None, file: int) -> bool:
-        """Whether the kernel is through with what was to be cancelled."""
-        if op is not None:
-            return op.res is not None
-        if file < 0:
-            return not self._c.in_flight
-        while (code := self._cancel_at_once(-1, file, every=False)) in (0, -errno.EINTR):
-            self._enter(0, -1)  # until its task work has run, it is found again
-        return code == -errno.ENOENT
+            # Then again: a worker that is just about to begin overlooks it, and what waits for
+            # its turn in a chain is not found before that has come.
+            if op is None or op.res is None:
+                self._enter(1, min(left, CANCEL_AGAIN_NS) if left > 0 else CANCEL_AGAIN_NS)
 
 
 def time_left(deadline: float | None) -> int:

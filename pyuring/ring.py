@@ -10,7 +10,7 @@ from pyuring import closing
 from pyuring._ffi import lib
 from pyuring.constants import Features, SetupFlags
 from pyuring.creation import make_ring
-from pyuring.kernel import OPCODES
+from pyuring.kernel import is_there
 from pyuring.links import Link
 from pyuring.operations import Operations
 from pyuring.registered_buffers import BufferRegistration
@@ -197,8 +197,9 @@ class Ring(Operations, BufferRegistration, FileRegistration, Tuning, Enabling, R
             hard: go on after an operation that failed (IOSQE_IO_HARDLINK). Otherwise a
                 failure, or a read or write cut short, cancels what follows. Look at the
                 results nevertheless: kernels up to 6.18 at least do not count a failed
-                fsync, fallocate, ftruncate, statx, unlink, rename or mkdir as a failure
-                here, and go on.
+                fsync, sync_file_range, fallocate, ftruncate, madvise, statx, unlink,
+                rmdir, rename, mkdir, hardlink, symlink, or one of extended attributes, as
+                a failure here, and go on.
 
         Raises:
             ValueError: in the block, once the chain needs more SQEs than `entries`.
@@ -258,8 +259,8 @@ class Ring(Operations, BufferRegistration, FileRegistration, Tuning, Enabling, R
 
         See `io_uring_get_probe(3)`, kernel 5.6.
         """
-        opcode = OPCODES.get(operation) if isinstance(operation, str) else operation
-        return opcode in self._supported()
+        opcodes = self._supported()
+        return is_there(operation, opcodes) if isinstance(operation, str) else operation in opcodes
 
     def stats(self) -> dict[str, int]:
         """Counters since the ring was made.

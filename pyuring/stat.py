@@ -5,12 +5,18 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from pyuring.constants import StatxAttributes, StatxMask
+
 if TYPE_CHECKING:
     from pyuring._ffi import CData
 
 __all__ = ["StatxResult"]
 
 _TIMES = ("atime", "mtime", "ctime", "btime")
+_NUMBERS = (
+    "mnt_id", "subvol", "dio_mem_align", "dio_offset_align", "dio_read_offset_align", "atomic_write_unit_min",
+    "atomic_write_unit_max", "atomic_write_unit_max_opt", "atomic_write_segments_max",
+)  # fmt: skip
 
 
 def _seconds(ns: int) -> float:
@@ -24,7 +30,8 @@ class StatxResult:
 
     Times come as ``st_mtime`` (seconds, a float) and ``st_mtime_ns``; the same for
     ``st_atime``, ``st_ctime``, and ``st_birthtime`` where the file system keeps it.
-    ``stx_mask`` says which fields the file system filled in.
+    ``stx_mask`` (`StatxMask`) says which fields the file system filled in, and
+    ``stx_attributes_mask`` which of the `StatxAttributes` it knows. The others are 0.
     """
 
     __slots__ = (
@@ -42,32 +49,55 @@ class StatxResult:
         "st_rdev",
         "st_size",
         "st_uid",
+        "stx_atomic_write_segments_max",
+        "stx_atomic_write_unit_max",
+        "stx_atomic_write_unit_max_opt",
+        "stx_atomic_write_unit_min",
         "stx_attributes",
         "stx_attributes_mask",
         "stx_dio_mem_align",
         "stx_dio_offset_align",
+        "stx_dio_read_offset_align",
         "stx_mask",
         "stx_mnt_id",
+        "stx_subvol",
     )
 
     st_atime_ns: int
     st_birthtime_ns: int
     st_ctime_ns: int
     st_mtime_ns: int
+    st_blksize: int
+    st_blocks: int
     st_dev: int
-    st_rdev: int
-    st_mode: int
+    st_gid: int
     st_ino: int
+    st_mode: int
+    st_nlink: int
+    st_rdev: int
     st_size: int
-    stx_mask: int
+    st_uid: int
+    stx_atomic_write_segments_max: int
+    stx_atomic_write_unit_max: int
+    stx_atomic_write_unit_max_opt: int
+    stx_atomic_write_unit_min: int
+    stx_attributes: StatxAttributes
+    stx_attributes_mask: StatxAttributes
     stx_dio_mem_align: int
     stx_dio_offset_align: int
+    stx_dio_read_offset_align: int
+    stx_mask: StatxMask
+    stx_mnt_id: int
+    stx_subvol: int
 
     def __init__(self, c: CData) -> None:
         for name in ("mode", "nlink", "uid", "gid", "ino", "size", "blocks", "blksize"):
             setattr(self, f"st_{name}", getattr(c, f"stx_{name}"))
-        for name in ("attributes", "attributes_mask", "mask", "mnt_id", "dio_mem_align", "dio_offset_align"):
+        for name in _NUMBERS:
             setattr(self, f"stx_{name}", getattr(c, f"stx_{name}"))
+        self.stx_mask = StatxMask(c.stx_mask)
+        self.stx_attributes = StatxAttributes(c.stx_attributes)
+        self.stx_attributes_mask = StatxAttributes(c.stx_attributes_mask)
         for name in _TIMES:
             time = getattr(c, f"stx_{name}")
             field = "st_birthtime_ns" if name == "btime" else f"st_{name}_ns"

@@ -8,10 +8,12 @@ import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import pyuring
+from pyuring import SetupFlags
 
 if importlib.util.find_spec("benchmarks") is None:
     # Outside the checkout they are the same folder, installed under another name.
@@ -25,9 +27,28 @@ if importlib.util.find_spec("benchmarks") is None:
     spec.loader.exec_module(sys.modules["benchmarks"])
 
 
+#: The rings that the core of the tests must pass on.
+SETUPS: dict[str, dict[str, Any]] = {
+    "best": {},
+    "plain": {"setup": SetupFlags(0)},
+    "sqpoll": {"setup": SetupFlags.SQPOLL},
+}
+
+#: The modules whose tests run on each of them.
+CORE = {
+    "test_completion", "test_control", "test_files", "test_links", "test_paths", "test_registered", "test_second_look",
+    "test_sockets", "test_transfers",
+}  # fmt: skip
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "ring" in metafunc.fixturenames and metafunc.module.__name__ in CORE:
+        metafunc.parametrize("ring", SETUPS.values(), ids=SETUPS, indirect=True)
+
+
 @pytest.fixture
-def ring() -> Iterator[pyuring.Ring]:
-    with pyuring.Ring(entries=64) as ring:
+def ring(request: pytest.FixtureRequest) -> Iterator[pyuring.Ring]:
+    with pyuring.Ring(entries=64, **getattr(request, "param", {})) as ring:
         yield ring
 
 

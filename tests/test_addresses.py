@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pyuring import Ring
 from pyuring.addresses import decode, encode, family_of
 
 
@@ -112,7 +113,8 @@ def test_decoding_gives_back_what_was_encoded(address: Any) -> None:
 def test_decoding_follows_socket_for_what_has_no_name() -> None:
     assert decode(sockaddr(socket.AF_UNIX, b"")) == ""
     assert decode(b"") is None
-    assert decode(sockaddr(socket.AF_NETLINK, b"abc")) == (socket.AF_NETLINK, b"abc")
+    assert decode(sockaddr(socket.AF_NETLINK, b"abc")) == (socket.AF_NETLINK, b"abc"), "too short for one"
+    assert decode(sockaddr(socket.AF_CAN, bytes(14))) == (socket.AF_CAN, bytes(14)), "a family without a form here"
 
 
 def test_a_unix_path_that_is_not_utf_8_survives() -> None:
@@ -135,3 +137,109 @@ def test_finding_the_family_leaks_no_descriptor(data_file: int) -> None:
     except OSError as error:
         assert error.errno == 88
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_broadcast_has_a_name_as_in_socket() -> None:
+    assert encode(("<broadcast>", 80), socket.AF_INET) == encode(("255.255.255.255", 80))
+    with pytest.raises(socket.gaierror):
+        encode(("<broadcast>", 80), socket.AF_INET6)
+
+
+def test_a_numeric_address_is_not_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("socket.getaddrinfo")
+    for address, family in ((("1.2.3.4", 80), None), (("1.2.3.4", 80), socket.AF_INET), (("::1", 80), socket.AF_INET6)):
+        assert encode(address, family)
+
+
+# -- families that only Linux has --------------------------------------------------------------------
+
+NETLINK, VSOCK, PACKET = socket.AF_NETLINK, socket.AF_VSOCK, socket.AF_PACKET
+
+
+def test_a_netlink_address_is_a_sockaddr_nl() -> None:
+    raw = struct.pack("=HHII", socket.AF_NETLINK, 0, 2**32 - 1, 0x11)
+    assert encode((2**32 - 1, 0x11), socket.AF_NETLINK) == raw
+    assert decode(raw) == (2**32 - 1, 0x11)
+
+
+def test_a_vsock_address_is_a_sockaddr_vm() -> None:
+    raw = struct.pack("=HHIII", socket.AF_VSOCK, 0, 1024, 2**32 - 1, 0)
+    assert encode((2**32 - 1, 1024), socket.AF_VSOCK) == raw
+    assert decode(raw) == (2**32 - 1, 1024)
+
+
+def test_a_packet_address_is_a_sockaddr_ll() -> None:
+    lo = socket.if_nametoindex("lo")
+    raw = (
+        struct.pack("=H", socket.AF_PACKET)
+        + struct.pack("!H", 0x800)
+        + struct.pack("=iHBB8s", lo, 772, 3, 6, b"abcdef")
+    )
+    assert encode(("lo", 0x800, 3, 772, b"abcdef"), socket.AF_PACKET) == raw
+    assert decode(raw) == ("lo", 0x800, 3, 772, b"abcdef")
+    short = struct.pack("=H", socket.AF_PACKET) + struct.pack("!H", 0x800) + struct.pack("=iHBB8x", lo, 0, 0, 0)
+    assert encode(("lo", 0x800), socket.AF_PACKET) == short
+    assert decode(short) == ("lo", 0x800, 0, 0, b"")
+
+
+def test_a_packet_of_no_interface_or_of_one_that_is_gone_has_no_name() -> None:
+    for index in (0, 2**31 - 1):
+        raw = struct.pack("=HHiHBB8x", socket.AF_PACKET, 0, index, 0, 0, 0)
+        assert decode(raw) == ("", 0, 0, 0, b"")
+
+
+@pytest.mark.parametrize(
+    ("address", "family", "kind"),
+    [
+        ("x", NETLINK, TypeError), ((1,), NETLINK, TypeError), ((1, 2, 3), NETLINK, TypeError),
+        (("1", 2), NETLINK, TypeError), ((2**32, 0), NETLINK, OverflowError), ((-1, 0), NETLINK, OverflowError),
+        ((1, 1.5), NETLINK, TypeError),
+        ((1,), VSOCK, TypeError), ((1, "2"), VSOCK, TypeError), ((1, 2**32), VSOCK, OverflowError),
+        (("lo",), PACKET, TypeError), ((5, 0), PACKET, TypeError), (("lo", "0"), PACKET, TypeError),
+        (("lo", 2**16), PACKET, OverflowError), (("lo", 0, 256), PACKET, OverflowError),
+        (("lo", 0, 0, 0, "abc"), PACKET, TypeError), (("lo", 0, 0, 0, b"123456789"), PACKET, ValueError),
+        (("no interface", 0), PACKET, OSError), (("lo", 0, 0, 0, b"", 0), PACKET, TypeError),
+        (("can0",), socket.AF_CAN, TypeError), (("x", 1), 12345, TypeError),
+    ],
+)  # fmt: skip
+def test_what_is_no_address_of_such_a_family_is_refused(address: Any, family: int, kind: type[Exception]) -> None:
+    with pytest.raises(kind):
+        encode(address, family)
+
+
+def test_a_family_without_known_addresses_is_named() -> None:
+    with pytest.raises(TypeError, match=r"AF_CAN are not known here, only those of AF_UNIX, AF_INET, .*AF_VSOCK"):
+        encode(("can0",), socket.AF_CAN)
+    with pytest.raises(TypeError, match="family 12345"):
+        encode(("can0",), 12345)
+
+
+def test_the_kernel_takes_and_gives_a_netlink_address_as_with_socket(ring: Ring) -> None:
+    with (
+        socket.socket(socket.AF_NETLINK, socket.SOCK_RAW) as ours,
+        socket.socket(socket.AF_NETLINK, socket.SOCK_RAW) as theirs,
+    ):
+        assert ring.bind(ours, (0, 0)).result() is None
+        theirs.bind((0, 0))
+        received = []
+        # RTM_GETLINK: all interfaces, each one message.
+        request = struct.pack("=IHHIIB15x", 32, 18, 0x301, 1, 0, 0)
+        for _ in range(2):
+            assert ring.sendto(ours, request, (0, 0)).result() == len(request)
+        received = [ring.recvfrom(ours, 1 << 16).result(), ours.recvfrom(1 << 16)]
+        assert [address for _, address in received] == [(0, 0), (0, 0)]
+        assert ours.getsockname()[0] != 0
+
+
+def test_the_kernel_takes_and_gives_a_packet_address_as_with_socket(ring: Ring) -> None:
+    try:
+        ours = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM)
+    except PermissionError:
+        pytest.skip("packet sockets need CAP_NET_RAW")
+    with ours, socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM) as theirs:
+        assert ring.bind(ours, ("lo", 0x1234)).result() is None
+        theirs.bind(("lo", 0x1234))
+        assert ours.getsockname() == theirs.getsockname()
+        to = ("lo", 0x1234, 0, 0, bytes(6))
+        assert ring.sendto(ours, b"packet", to).result() == 6
+        assert ring.recvfrom(theirs, 99, socket.MSG_PEEK).result() == theirs.recvfrom(99)

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks import cli, fio, place, transfer
+import pyuring
+from benchmarks import cli, fio, place, preparation, transfer
 from benchmarks.case import Cell, Lineup
 from benchmarks.cases import CASES
 from benchmarks.contender import Contender, Sample, Turn
@@ -90,7 +91,7 @@ def test_all_cases_run_and_give_a_well_formed_report(run: Any, capsys: pytest.Ca
         assert entry["operations_per_second"] > 0
         assert entry["cpu_microseconds"] >= 0
         assert all(sample["operations"] > 0 and sample["seconds"] > 0 for sample in entry["samples"])
-    assert len(report["targets"]) == 6
+    assert len(report["targets"]) == 7
     out = capsys.readouterr().out
     for label in ("kernel", "cpu", "file system", "liburing", "python", "commit", "ring setup", "O_DIRECT"):
         assert f"\n{label} " in out
@@ -356,6 +357,21 @@ def test_the_figures_are_medians_and_the_ratio_pairs_repetitions() -> None:
     assert ratio(second, first) is None
 
 
+def test_the_preparation_of_every_operation_is_measured() -> None:
+    domains = [domain for domain in pyuring.Ring.__mro__ if domain.__module__.startswith("pyuring.operations.")]
+    names = {name for domain in domains for name in vars(domain) if not name.startswith("_")}
+    assert names == set(preparation.OPERATIONS)
+
+
+def test_the_dearest_preparation_is_named_without_those_of_arrays() -> None:
+    def result(name: str, rate: int) -> Result:
+        return Result(Cell("preparation"), name, "a test", [Sample(rate, 1.0, 1.0)])
+
+    rates = {"nop": 1000, "read": 600, "readv": 100, "sendmsg": 50, "open": 400}
+    target = next(t for t in judge([result(*rate) for rate in rates.items()]) if "preparation" in t.name)
+    assert (target.measured, target.met, target.remark) == ("2.50x", False, "over it: open")
+
+
 def test_targets_are_computed_from_the_run() -> None:
     def result(mode: str, name: str, rate: int) -> Result:
         return Result(Cell("random-read", mode, 4096), name, "a test", [Sample(rate, 1.0, 0.25)])
@@ -370,6 +386,7 @@ def test_targets_are_computed_from_the_run() -> None:
     met = {target.name.split(",")[0] + target.measured: target.met for target in judge(results)}
     assert met == {
         "tracked nop-": None,
+        "dearest preparation-": None,
         "O_DIRECT 4 KiB random reads10.00x": True,
         "O_DIRECT 4 KiB random reads0.91x": False,
         "O_DIRECT 4 KiB random reads2.50 us": True,

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import os
+from enum import IntFlag
+
 import pytest
 
 import pyuring
-from pyuring import Features, SetupFlags, SqeFlags
+from pyuring import (
+    EpollOp,
+    Features,
+    RenameFlags,
+    ResolveFlags,
+    RwFlags,
+    SetupFlags,
+    SqeFlags,
+    StatxAttributes,
+    StatxFlags,
+    StatxMask,
+    SyncFileRangeFlags,
+)
 
 
 def test_sqe_flags_have_the_kernels_numbers() -> None:
@@ -64,6 +79,10 @@ def test_features_have_the_kernels_numbers() -> None:
     assert {flag.name: flag.value for flag in Features} == {name: 1 << bit for bit, name in enumerate(names)}
 
 
+def test_the_operations_of_an_epoll_have_the_kernels_numbers() -> None:
+    assert {op.name: op.value for op in EpollOp} == {"ADD": 1, "DEL": 2, "MOD": 3}
+
+
 @pytest.mark.parametrize("kind", [SqeFlags, SetupFlags, Features])
 def test_flags_combine_and_print(kind: type[SqeFlags | SetupFlags | Features]) -> None:
     first, second = list(kind)[:2]
@@ -87,3 +106,41 @@ def test_the_opcodes_have_the_kernels_numbers() -> None:
         "RENAMEAT": 35, "UNLINKAT": 36, "MKDIRAT": 37, "SOCKET": 45,
     }  # fmt: skip
     assert {name: getattr(pyuring.lib, f"IORING_OP_{name}") for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("flags", "names"),
+    [
+        (RwFlags, ["HIPRI", "DSYNC", "SYNC", "NOWAIT", "APPEND", "NOAPPEND", "ATOMIC", "DONTCACHE"]),
+        (ResolveFlags, ["NO_XDEV", "NO_MAGICLINKS", "NO_SYMLINKS", "BENEATH", "IN_ROOT", "CACHED"]),
+        (RenameFlags, ["NOREPLACE", "EXCHANGE", "WHITEOUT"]),
+        (SyncFileRangeFlags, ["WAIT_BEFORE", "WRITE", "WAIT_AFTER"]),
+        (
+            StatxMask,
+            [
+                "TYPE", "MODE", "NLINK", "UID", "GID", "ATIME", "MTIME", "CTIME", "INO", "SIZE", "BLOCKS", "BTIME",
+                "MNT_ID", "DIOALIGN", "MNT_ID_UNIQUE", "SUBVOL", "WRITE_ATOMIC", "DIO_READ_ALIGN",
+            ],
+        ),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)  # fmt: skip
+def test_flags_of_files_have_the_kernels_numbers(flags: type[IntFlag], names: list[str]) -> None:
+    assert {flag.name: flag.value for flag in flags} == {name: 1 << bit for bit, name in enumerate(names)}
+
+
+def test_flags_of_statx_have_the_kernels_numbers() -> None:
+    assert int(StatxMask.BASIC_STATS) == 0x7FF
+    assert {flag.name: flag.value for flag in StatxFlags} == {
+        "NO_AUTOMOUNT": 0x800, "FORCE_SYNC": 0x2000, "DONT_SYNC": 0x4000,
+    }  # fmt: skip
+    bits = {
+        "COMPRESSED": 2, "IMMUTABLE": 4, "APPEND": 5, "NODUMP": 6, "ENCRYPTED": 11, "AUTOMOUNT": 12, "MOUNT_ROOT": 13,
+        "VERITY": 20, "DAX": 21, "WRITE_ATOMIC": 22,
+    }  # fmt: skip
+    assert {flag.name: flag.value for flag in StatxAttributes} == {name: 1 << bit for name, bit in bits.items()}
+
+
+def test_flags_that_os_has_too_are_the_same_there() -> None:
+    for flag in RwFlags:
+        assert getattr(os, f"RWF_{flag.name}", flag.value) == flag.value

@@ -3,77 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pagecache import PAGE, pages_of, write_pages
 
-from pyuring import Ring
+from pyuring import Ring, SyncFileRangeFlags
 
 FALLOC_FL_KEEP_SIZE = 1
 FALLOC_FL_PUNCH_HOLE = 2
-
-
-@pytest.mark.parametrize("sizes", [[], [0], [5], [1, 2, 3], [4096, 4096, 1], [10] * 1024])
-def test_readv_does_what_preadv_does(ring: Ring, data_file: int, sizes: list[int]) -> None:
-    ours, theirs = [bytearray(size) for size in sizes], [bytearray(size) for size in sizes]
-    assert ring.readv(data_file, ours, 7).result() == os.preadv(data_file, theirs, 7)
-    assert ours == theirs
-
-
-@pytest.mark.parametrize("parts", [[], [b""], [b"one"], [b"a", b"", b"bc"], [b"0123456789"] * 1024])
-def test_writev_does_what_pwritev_does(ring: Ring, tmp_path: Path, parts: list[bytes]) -> None:
-    results, contents = [], []
-    for name in ("ours", "theirs"):
-        fd = os.open(tmp_path / name, os.O_RDWR | os.O_CREAT)
-        results.append(ring.writev(fd, parts, 3).result() if name == "ours" else os.pwritev(fd, parts, 3))
-        contents.append(os.pread(fd, 20000, 0))
-        os.close(fd)
-    assert results[0] == results[1] == sum(map(len, parts))
-    assert contents[0] == contents[1]
-
-
-def test_readv_near_the_end_fills_what_there_is(ring: Ring, data_file: int) -> None:
-    buffers = [bytearray(b"." * 8) for _ in range(3)]
-    assert ring.readv(data_file, buffers, 65536 - 12).result() == 12
-    assert b"".join(buffers) == os.pread(data_file, 12, 65536 - 12) + b"." * 12
-
-
-def test_vectors_use_and_move_the_files_own_position(ring: Ring, data_file: int) -> None:
-    content = os.pread(data_file, 10, 0)
-    buffers = [bytearray(4), bytearray(6)]
-    assert ring.readv(data_file, buffers).result() == 10
-    assert b"".join(buffers) == content
-    assert os.lseek(data_file, 0, os.SEEK_CUR) == 10
-    assert ring.writev(data_file, [b"ab", b"c"]).result() == 3
-    assert os.pread(data_file, 3, 10) == b"abc"
-
-
-def test_vectors_come_from_any_iterable_and_hold_each_part(ring: Ring, pipe: tuple[int, int]) -> None:
-    parts = [bytearray(2), bytearray(3)]
-    op = ring.readv(pipe[0], (part for part in parts))
-    for part in parts:
-        with pytest.raises(BufferError):
-            part.append(0)
-    os.write(pipe[1], b"hello")
-    assert op.result() == 5
-    assert parts == [b"he", b"llo"]
-    for part in parts:
-        part.append(0)
-
-
-def test_an_iterable_that_fails_on_the_way_leaves_no_export(ring: Ring, data_file: int) -> None:
-    buffer = bytearray(5)
-
-    def parts() -> Iterator[bytearray]:
-        yield buffer
-        raise ZeroDivisionError
-
-    try:
-        ring.readv(data_file, parts())
-    except ZeroDivisionError:
-        buffer.append(0)
-    assert ring.in_flight == 0
 
 
 def test_fsync_and_fdatasync_return_nothing(ring: Ring, data_file: int) -> None:
@@ -112,19 +51,71 @@ def test_ftruncate_makes_the_file_as_long_as_os_does(ring: Ring, data_file: int,
     assert os.pread(data_file, 1000, 0)[: len(start)] == start
 
 
-def test_close_fd_closes_the_descriptor_and_not_the_ring(ring: Ring, data_file: int) -> None:
-    fd = os.dup(data_file)
-    assert ring.close_fd(fd).result() is None
-    with pytest.raises(OSError):
-        os.fstat(fd)
-    assert not ring.closed
+@pytest.fixture
+def dirty(data_file: int) -> int:
+    """A file whose 16 pages all have to be written back, each for itself."""
+    write_pages(data_file, 16)
+    return data_file
 
 
-def test_close_fd_does_not_end_a_read_that_is_in_flight(ring: Ring) -> None:
-    reader, writer = os.pipe()
-    read = ring.read(reader, 5)
-    ring.submit()
-    assert ring.close_fd(reader).result() is None
-    os.write(writer, b"still")
-    assert read.result(timeout=5) == b"still"
-    os.close(writer)
+@pytest.mark.parametrize("method", ["fsync", "fdatasync"])
+def test_a_part_of_a_file_is_flushed_and_the_rest_is_not(ring: Ring, dirty: int, method: str) -> None:
+    assert pages_of(dirty).dirty == 16
+    assert getattr(ring, method)(dirty, 4 * PAGE, 3 * PAGE).result() is None
+    assert pages_of(dirty, 4 * PAGE, 3 * PAGE).dirty == 0
+    assert pages_of(dirty, 0, 4 * PAGE).dirty == 4
+    assert pages_of(dirty, 8 * PAGE).dirty == 8
+    assert getattr(ring, method)(dirty).result() is None
+    assert pages_of(dirty).dirty == 0
+
+
+@pytest.mark.parametrize("method", ["fsync", "fdatasync"])
+@pytest.mark.parametrize(
+    ("offset", "length", "kind"),
+    [
+        (-1, 5, ValueError), (0, -1, ValueError), (5, 0, ValueError), (0, 2**32, ValueError), (2**63, 1, OverflowError),
+        ("0", 1, TypeError), (0, "1", TypeError),
+    ],
+)  # fmt: skip
+def test_a_part_that_is_none_is_refused(
+    ring: Ring, data_file: int, method: str, offset: Any, length: Any, kind: type[Exception]
+) -> None:
+    with pytest.raises(kind):
+        getattr(ring, method)(data_file, offset, length)
+    assert ring.in_flight == 0
+
+
+def test_sync_file_range_writes_back_its_range(ring: Ring, dirty: int) -> None:
+    every = SyncFileRangeFlags.WAIT_BEFORE | SyncFileRangeFlags.WRITE | SyncFileRangeFlags.WAIT_AFTER
+    assert ring.sync_file_range(dirty, 4 * PAGE, 3 * PAGE, every).result() is None
+    part, rest = pages_of(dirty, 4 * PAGE, 3 * PAGE), pages_of(dirty, 8 * PAGE)
+    assert (part.dirty, part.written_back, rest.dirty) == (0, 0, 8)
+    ring.sync_file_range(dirty, 4 * PAGE, 0, every).result()
+    assert (pages_of(dirty).dirty, pages_of(dirty, 0, 4 * PAGE).dirty) == (4, 4)
+    ring.sync_file_range(dirty, 0, 0, SyncFileRangeFlags(0)).result()
+    assert pages_of(dirty).dirty == 4
+    ring.sync_file_range(dirty, 0, 0).result()
+    assert pages_of(dirty).dirty == 0
+
+
+def test_fadvise_drops_a_part_from_the_page_cache_and_brings_it_back(ring: Ring, dirty: int) -> None:
+    data_file = dirty
+    os.fsync(data_file)
+    assert pages_of(data_file).cached == 16
+    assert ring.fadvise(data_file, 4 * PAGE, 8 * PAGE, os.POSIX_FADV_DONTNEED).result() is None
+    assert (pages_of(data_file).cached, pages_of(data_file, 4 * PAGE, 8 * PAGE).cached) == (8, 0)
+    ring.fadvise(data_file, 8 * PAGE, 0, os.POSIX_FADV_DONTNEED).result()
+    assert (pages_of(data_file).cached, pages_of(data_file, 0, 4 * PAGE).cached) == (4, 4)
+    ring.fadvise(data_file, 0, 2**33, os.POSIX_FADV_DONTNEED).result()
+    assert pages_of(data_file).cached == 0, "a length of more than 32 bits arrives whole"
+    ring.fadvise(data_file, 0, 16 * PAGE, os.POSIX_FADV_WILLNEED).result()
+    assert pages_of(data_file).cached == 16
+
+
+def test_advice_is_refused_as_os_refuses_it(ring: Ring, data_file: int, pipe: tuple[int, int]) -> None:
+    for arguments in ((pipe[0], 0, 1, 0), (data_file, 0, 1, 99)):
+        with pytest.raises(OSError) as theirs:
+            os.posix_fadvise(*arguments)
+        with pytest.raises(OSError) as ours:
+            ring.fadvise(*arguments).result()
+        assert (ours.value.errno, str(ours.value)) == (theirs.value.errno, str(theirs.value))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 import time
 from collections.abc import Callable
@@ -112,6 +113,13 @@ LENIENT: dict[str, Callable[[Ring, int], Completion[Any]]] = {
     "unlink": lambda r, pipe: r.unlink("/no/such/file"),
     "rename": lambda r, pipe: r.rename("/no/such/file", "/no/such/other"),
     "mkdir": lambda r, pipe: r.mkdir("/"),
+    "rmdir": lambda r, pipe: r.rmdir("/no/such/folder"),
+    "hardlink": lambda r, pipe: r.hardlink("/no/such/file", "/no/such/other"),
+    "symlink": lambda r, pipe: r.symlink("target", "/no/such/link"),
+    "madvise": lambda r, pipe: r.madvise(mmap.mmap(-1, 4096), 999),
+    "sync_file_range": lambda r, pipe: r.sync_file_range(pipe, 0, 0),
+    "getxattr": lambda r, pipe: r.getxattr("/no/such/file", "user.name"),
+    "setxattr": lambda r, pipe: r.setxattr("/no/such/file", "user.name", b""),
 }
 
 

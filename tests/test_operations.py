@@ -19,6 +19,7 @@ from specs.kit import Failure, Scenario, World
 
 import pyuring
 from pyuring import Completion, Ring, SetupFlags, SqeFlags
+from pyuring.kernel import is_older
 from pyuring.operations import Operations
 
 
@@ -140,9 +141,6 @@ def cancel(ring: Ring, world: World, keywords: dict[str, Any]) -> Any:
             pending.result(timeout=5)
         return result is None and caught.value.errno == errno.ECANCELED
 
-    if keywords.get("drain") or keywords.get("flags", 0) & SqeFlags.IO_DRAIN:
-        # It would wait for its own target. A timer that is over soon serves as well.
-        return ring.cancel(ring.timeout(30), **(keywords | {"drain": False, "flags": 0})), lambda r: r is None
     return ring.cancel(pending, **keywords), cancelled
 
 
@@ -205,8 +203,11 @@ SCENARIOS: list[Scenario] = [
 NAMES = {scenario: scenario.__name__.rstrip("_") for scenario in SCENARIOS} | {
     spec.scenario: spec.name for spec in SPECS
 }
-SCENARIOS += [spec.scenario for spec in SPECS if spec.scenario]
+#: What this kernel is too old for; the tests of their modules say how it answers.
+LACKED = {spec.name for spec in SPECS if is_older(spec.kernel)}
+SCENARIOS += [spec.scenario for spec in SPECS if spec.scenario and spec.name not in LACKED]
 MULTISHOTS = {spec.name for spec in SPECS if spec.scenario is None}
+ON_OPERATIONS = {"cancel"} | {spec.name for spec in SPECS if spec.on_operations}
 CUTS_CHAINS = {"timeout"} | {spec.name for spec in SPECS if spec.cuts_chains}
 LACKING = {spec.name: spec.lacks for spec in SPECS} | {"timeout": frozenset({"timeout"})}
 MAKE_DESCRIPTORS = {"open", "socket", "accept"} | {spec.name for spec in SPECS if spec.makes_descriptor}
@@ -264,12 +265,13 @@ def test_each_operation_can_go_straight_to_a_worker(ring: Ring, world: World, sc
 
 
 @pytest.mark.parametrize("keywords", [{"drain": True}, {"flags": SqeFlags.IO_DRAIN}], ids=["drain", "flag"])
-@each_operation
+# One that is about others would wait for these.
+@pytest.mark.parametrize("scenario", [s for s in SCENARIOS if name_of(s) not in ON_OPERATIONS], ids=name_of)
 def test_each_operation_can_drain(ring: Ring, world: World, scenario: Scenario, keywords: dict[str, Any]) -> None:
     before = ring.timeout(0.01)
     op, correct = scenario(ring, world, keywords)
     result = op.result(timeout=10)
-    assert before.done or name_of(scenario) == "cancel"
+    assert before.done
     assert correct(result)
 
 
@@ -284,8 +286,8 @@ def test_each_operation_that_is_in_time_ignores_its_time_limit(ring: Ring, world
         assert ring.in_flight == 0
 
 
-# cancel submits its target first, which a chain forbids; test_control.py has one in a chain.
-@pytest.mark.parametrize("scenario", [s for s in SCENARIOS if s is not cancel], ids=name_of)
+# These submit their targets first, which a chain forbids; test_control.py has some in a chain.
+@pytest.mark.parametrize("scenario", [s for s in SCENARIOS if name_of(s) not in ON_OPERATIONS], ids=name_of)
 def test_each_operation_works_in_the_middle_of_a_chain(ring: Ring, world: World, scenario: Scenario) -> None:
     # A result that is not what was asked for cuts a soft chain: a timeout's is ETIME.
     with ring.link(hard=name_of(scenario) in CUTS_CHAINS):
@@ -351,7 +353,7 @@ FAILURES = [
     Failure("shutdown", lambda r, w: r.shutdown(w.pair()[0], 17), OSError, errno.EINVAL),
 ]  # fmt: skip
 FAILURES += [failure for spec in SPECS for failure in spec.failures]
-INFALLIBLE = {"nop", "timeout"}
+INFALLIBLE = {"nop", "timeout", "cancel_all"}
 
 
 def finished(ring: Ring) -> Completion[int]:
@@ -388,7 +390,9 @@ def test_a_failure_is_the_builtin_exception_of_its_errno(ring: Ring, world: Worl
     names = [
         os.fspath(world.folder / name) if name is not None else None for name in (failure.filename, failure.filename2)
     ]
-    assert [error.filename, error.filename2] == names
+    # As in os, a descriptor stands in for the name that it is about.
+    seen = [None if isinstance(name, int) else name for name in (error.filename, error.filename2)]
+    assert seen == names
     assert any(failure.name in note for note in error.__notes__)
     assert ring.in_flight == 0
 
@@ -410,11 +414,11 @@ def test_each_time_a_failed_result_is_asked_for_the_error_is_new(ring: Ring, wor
         errors.append(caught.value)
     assert errors[0] is not errors[1]
     assert errors[0].__notes__ == errors[1].__notes__
-    assert len(errors[0].__notes__) == 1
+    assert len(errors[0].__notes__) == len(set(errors[0].__notes__)), "none is added twice"
 
 
 def test_every_operation_that_can_fail_has_a_failure_here() -> None:
-    assert {f.name for f in FAILURES} == {name_of(s) for s in SCENARIOS} - INFALLIBLE
+    assert {f.name for f in FAILURES} - LACKED == {name_of(s) for s in SCENARIOS} - INFALLIBLE
 
 
 # -- time limits ----------------------------------------------------------------------
@@ -492,7 +496,7 @@ def test_time_limits_run_from_submission_and_end_in_their_own_order(ring: Ring, 
 def test_an_operation_of_every_kind_has_the_common_keywords(ring: Ring) -> None:
     for scenario in SCENARIOS:
         parameters = inspect.signature(getattr(ring, name_of(scenario))).parameters
-        expected = {"user_data", "sqe_flags" if scenario is open_ else "flags", "drain"}
+        expected = {"user_data", "sqe_flags" if name_of(scenario) in ("open", "openat2") else "flags", "drain"}
         expected |= {"timeout"}
         expected -= LACKING.get(name_of(scenario), frozenset())
         assert expected <= parameters.keys(), name_of(scenario)
@@ -507,7 +511,7 @@ def test_scenarios_cover_all_methods_that_are_operations() -> None:
         for name in vars(domain)
         if not name.startswith("_")
     }
-    assert methods == {name_of(scenario) for scenario in SCENARIOS} | MULTISHOTS
+    assert methods == {name_of(scenario) for scenario in SCENARIOS} | MULTISHOTS | LACKED
 
 
 def test_a_machine_without_io_uring_does_not_pass_these_tests() -> None:

@@ -112,7 +112,7 @@ def test_the_version_is_that_of_the_distribution() -> None:
 @needs_checkout
 @needs_installation
 def test_the_version_is_that_of_the_sources() -> None:
-    assert f'\nversion = "{pyuring.__version__}"\n' in (ROOT / "pyproject.toml").read_text()
+    assert f'\n__version__ = "{pyuring.__version__}"\n' in (ROOT / "pyuring" / "version.py").read_text()
 
 
 def test_the_liburing_version_is_one_that_can_be_built_with() -> None:

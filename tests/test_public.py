@@ -24,10 +24,11 @@ LONGEST_MODULE = 400
 LONGEST_FUNCTION = 60
 
 PUBLIC = {
-    "BadDescriptorError", "BufferRing", "Completion", "Features", "KernelItem", "Multishot", "NapiSettings", "Probe",
-    "ProvidedBuffer", "RegisteredBuffer", "RegisteredBuffers", "RegisteredFile", "RegisteredFiles", "Restrictions",
-    "Ring", "SetupFlags", "SqeFlags", "StatxResult", "UnavailableError", "UnsupportedError", "ffi", "lib", "probe",
-    "__version__", "liburing_version",
+    "BadDescriptorError", "BufferRing", "Completion", "EpollOp", "Features", "KernelItem", "Multishot", "NapiSettings",
+    "Probe", "ProvidedBuffer", "RegisteredBuffer", "RegisteredBuffers", "RegisteredFile", "RegisteredFiles",
+    "RenameFlags", "ResolveFlags", "Restrictions", "Ring", "RwFlags", "SetupFlags", "SqeFlags", "StatxAttributes",
+    "StatxFlags", "StatxMask", "StatxResult", "SyncFileRangeFlags", "UnavailableError", "UnsupportedError", "ffi",
+    "lib", "probe", "send_message", "__version__", "liburing_version",
 }  # fmt: skip
 
 #: From the manual and the kernel's history: (page, first kernel).
@@ -276,13 +277,18 @@ def test_there_is_no_import_cycle(name: str) -> None:
 
 LAYERS = [
     {"_ffi"},
-    {"constants", "history", "errors", "kernel", "stat", "buffers", "addresses", "timing", "batch_arrays"},
-    {"completion", "diagnosis", "inflight", "creation", "mixed", "async_wait"},
+    {"constants", "history", "errors", "kernel", "stat", "buffers", "addresses", "ancillary", "timing", "version",
+     "batch_arrays"},
+    {"completion", "diagnosis", "inflight", "preparing", "creation", "mixed", "async_wait"},
     {
         "registrations", "tuning", "restrictions", "resizing", "registered_memory",
-        "registered_buffers", "registered_files", "direct", "links", "closing",
-        "provided_buffers", "multishot", "operations", "operations.multishots", "operations.control",
-        "operations.files", "operations.paths", "operations.sockets", "operations.transfers",
+        "registered_buffers", "registered_files", "provided_buffers", "direct", "links", "closing", "multishot",
+        "pathnames", "operations", "operations.commands", "operations.control", "operations.descriptors",
+        "operations.files", "operations.legacy_buffers", "operations.memory", "operations.multishots",
+        "operations.paths", "operations.pipes", "operations.readiness", "operations.ring_messages",
+        "operations.sockets", "operations.synchronisation", "operations.targets", "operations.timers",
+        "operations.transfers", "operations.vectors", "operations.xattrs",
+        "operations.socket_transfers", "operations.messages", "operations.zero_copy", "operations.socket_options",
     },
     {"ring"},
     {"survey"},

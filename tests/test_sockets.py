@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import errno
 import os
 import socket
 import threading
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 import pyuring
-from pyuring import Ring
+from pyuring import RegisteredFile, Ring
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -122,6 +123,144 @@ def test_a_failed_accept_has_no_address(ring: Ring, sockets: Pair) -> None:
     with pytest.raises(OSError):
         op.result()
     assert op.address is None
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_UNIX])
+def test_a_server_is_made_of_operations_only(ring: Ring, tmp_path: Path, family: int) -> None:
+    address: Any = ("127.0.0.1", 0) if family == socket.AF_INET else str(tmp_path / "server")
+    with socket.socket(fileno=ring.socket(family).result()) as listener, socket.socket(family) as client:
+        assert ring.bind(listener, address).result() is None
+        assert ring.listen(listener).result() is None
+        op = ring.accept(listener)
+        ring.connect(client, listener.getsockname()).result()
+        with socket.socket(fileno=op.result(timeout=5)) as accepted:
+            assert accepted.getsockname() == listener.getsockname()
+
+
+def test_bind_takes_what_socket_bind_takes(ring: Ring, tmp_path: Path) -> None:
+    for address in (("", 0), ("localhost", 0), ("127.1", 0), (b"127.0.0.1", 0)):
+        with socket.socket() as ours, socket.socket() as theirs:
+            ring.bind(ours, address).result()
+            theirs.bind(address)
+            assert ours.getsockname()[0] == theirs.getsockname()[0]
+    for path in (f"\0pyuring bind {os.getpid()}", tmp_path / "path", str(tmp_path / "text").encode()):
+        with socket.socket(socket.AF_UNIX) as ours:
+            ring.bind(ours, path).result()
+            assert os.fsencode(ours.getsockname()) == os.fsencode(path)
+
+
+@needs_ipv6
+def test_bind_takes_an_ipv6_address(ring: Ring) -> None:
+    with socket.socket(socket.AF_INET6) as sock:
+        ring.bind(sock, ("::1", 0, 0, 0)).result()
+        assert sock.getsockname()[0] == "::1"
+
+
+@pytest.mark.parametrize("backlog", [-1, 0, 1])
+def test_the_backlog_is_what_waits_to_be_accepted(ring: Ring, tmp_path: Path, backlog: int) -> None:
+    waiting = []
+    for which in ("ours", "theirs"):
+        path = str(tmp_path / which)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(path)
+            if which == "ours":
+                ring.listen(listener, backlog).result()
+            else:
+                listener.listen(backlog)
+            clients = []
+            try:
+                while True:
+                    client = socket.socket(socket.AF_UNIX)
+                    clients.append(client)
+                    client.setblocking(False)
+                    client.connect(path)
+            except BlockingIOError:
+                waiting.append(len(clients) - 1)
+            for client in clients:
+                client.close()
+    assert waiting[0] == waiting[1] > 0
+
+
+def test_accept_with_dont_wait_fails_rather_than_wait(ring: Ring, listener: socket.socket) -> None:
+    with pytest.raises(BlockingIOError):
+        ring.accept(listener, dont_wait=True).result(timeout=5)
+    with socket.create_connection(listener.getsockname()) as client:
+        op = ring.accept(listener, dont_wait=True)
+        os.close(op.result(timeout=5))
+        assert op.address == client.getsockname()
+
+
+def test_accept_with_poll_first_takes_what_comes(ring: Ring, listener: socket.socket) -> None:
+    op = ring.accept(listener, poll_first=True)
+    assert ring.wait(1, timeout=0.01) == []
+    with socket.create_connection(listener.getsockname()) as client:
+        os.close(op.result(timeout=5))
+        assert op.address == client.getsockname()
+        waiting = ring.accept(listener, poll_first=True)
+        with socket.create_connection(listener.getsockname()):
+            os.close(waiting.result(timeout=5))
+
+
+# -- direct descriptors ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", ["any slot", "one slot"])
+def test_a_socket_goes_straight_into_the_table(ring: Ring, listener: socket.socket, place: str) -> None:
+    files = ring.register_files(sparse=4)
+    before = len(os.listdir("/proc/self/fd"))
+    sock = ring.socket(direct=files if place == "any slot" else files[2]).result()
+    assert isinstance(sock, RegisteredFile)
+    assert sock == files[0 if place == "any slot" else 2]
+    assert len(os.listdir("/proc/self/fd")) == before
+    ring.connect(sock, listener.getsockname()).result()
+    accepted, _ = listener.accept()
+    with accepted:
+        assert ring.send(sock, b"direct").result() == 6
+        assert accepted.recv(9) == b"direct"
+        files.update(sock.index, None)
+        assert accepted.recv(9) == b"", "an emptied slot closes its socket"
+
+
+@pytest.mark.parametrize("place", ["any slot", "one slot"])
+def test_a_connection_goes_straight_into_the_table(ring: Ring, listener: socket.socket, place: str) -> None:
+    files = ring.register_files(sparse=4)
+    clients = []
+    for number in range(2):
+        clients.append(socket.create_connection(listener.getsockname()))
+        before = len(os.listdir("/proc/self/fd"))
+        op = ring.accept(listener, direct=files if place == "any slot" else files[3])
+        sock = op.result(timeout=5)
+        assert isinstance(sock, RegisteredFile)
+        assert sock.index == (number if place == "any slot" else 3)
+        assert op.address == clients[number].getsockname()
+        assert len(os.listdir("/proc/self/fd")) == before
+        assert ring.send(sock, b"direct").result() == 6
+        assert clients[number].recv(9) == b"direct"
+    for client in clients:
+        client.close()
+
+
+def test_a_full_table_takes_no_more(ring: Ring) -> None:
+    files = ring.register_files(sparse=1)
+    assert ring.socket(direct=files).result() == files[0]
+    with pytest.raises(OSError) as caught:
+        ring.socket(direct=files).result()
+    assert caught.value.errno == errno.ENFILE
+
+
+def test_a_table_of_another_ring_is_refused(ring: Ring, listener: socket.socket) -> None:
+    with Ring(4) as other:
+        files = other.register_files(sparse=4)
+        for direct in (files, files[1]):
+            with pytest.raises(ValueError, match="registered file"):
+                ring.socket(direct=direct)
+            with pytest.raises(ValueError, match="registered file"):
+                ring.accept(listener, direct=direct)
+    with pytest.raises(TypeError, match="direct takes"):
+        ring.socket(direct=5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="direct takes"):
+        ring.accept(listener, direct="any")  # type: ignore[arg-type]
+    assert ring.in_flight == 0
 
 
 # -- connect ---------------------------------------------------------------------------
@@ -370,6 +509,37 @@ def test_an_echo_server_serves_many_clients_from_one_ring(listener: socket.socke
     for thread in threads:
         thread.join()
     assert [answers[number] for number in range(20)] == messages
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_poll_first_waits_and_then_does_the_same(ring: Ring, sockets: Pair, late: bool) -> None:
+    ours, theirs = sockets
+    buffer = bytearray(9)
+    for receive in (
+        lambda: ring.recv(ours, 9, poll_first=True),
+        lambda: ring.recv_into(ours, buffer, poll_first=True),
+        lambda: ring.recvfrom(ours, 9, poll_first=True),
+    ):
+        if not late:
+            theirs.send(b"hello")
+        op = receive()
+        if late:
+            assert ring.wait(1, timeout=0.01) == []
+            theirs.send(b"hello")
+        op.result(timeout=5)
+        assert op.res == 5
+    assert ring.send(ours, b"hello", poll_first=True).result(timeout=5) == 5
+    assert theirs.recv(9) == b"hello"
+
+
+def test_poll_first_goes_with_provided_buffers(ring: Ring, sockets: Pair) -> None:
+    ours, theirs = sockets
+    buffers = ring.buffer_ring(4, 64)
+    op = ring.recv_into(ours, buffers, poll_first=True)
+    sq = ring._c.ring.sq
+    assert sq.sqes[(sq.sqe_tail - 1) & sq.ring_mask].ioprio == 1
+    theirs.send(b"hello")
+    assert op.result(timeout=5) == 5
 
 
 def test_the_handle_of_accept_is_a_completion(ring: Ring, listener: socket.socket) -> None:

@@ -13,6 +13,7 @@ import os
 import select
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ from specs.kit import (
 import pyuring
 from pyuring import Completion, Ring, SqeFlags
 from pyuring.completion import Handle
+from pyuring.kernel import SINCE, is_older
 from pyuring.operations import Operations
 
 BUFFER = bytearray(71)
@@ -104,7 +106,8 @@ def check_connect_unix(sqe: Sqe, op: Completion[Any]) -> None:
 
 OPEN_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL
 AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH = 0x100, 0x1000
-MASK = 0x7FF | 0x800 | 0x1000 | 0x2000
+TIMEOUT_ABS, TIMEOUT_BOOTTIME, TIMEOUT_REALTIME, TIMEOUT_ETIME_SUCCESS = 1, 4, 8, 32
+MASK = 0x7FF | 0x800 | 0x1000 | 0x2000 | 0x8000 | 0x10000 | 0x20000
 
 ROWS = [
     Row("nop", lambda r: r.nop(), 0, {"fd": -1}),
@@ -201,6 +204,14 @@ ROWS = [
         check_timeout, pointers=("addr",),
     ),
     Row(
+        "timeout at a time", lambda r: r.timeout(12.5, absolute=True, clock=time.CLOCK_BOOTTIME), 11,
+        {"fd": -1, "len": 1, "rw_flags": TIMEOUT_ABS | TIMEOUT_BOOTTIME}, check_timeout, pointers=("addr",),
+    ),
+    Row(
+        "timeout of another clock", lambda r: r.timeout(12.5, clock=time.CLOCK_REALTIME, etime_success=True), 11,
+        {"fd": -1, "len": 1, "rw_flags": TIMEOUT_REALTIME | TIMEOUT_ETIME_SUCCESS}, check_timeout, pointers=("addr",),
+    ),
+    Row(
         "socket", lambda r: r.socket(socket.AF_INET6, socket.SOCK_DGRAM, socket.IPPROTO_UDP), 45,
         {"fd": socket.AF_INET6, "off": socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, "len": socket.IPPROTO_UDP},
     ),
@@ -208,6 +219,38 @@ ROWS = [
         "accept", lambda r: r.accept(11, socket.SOCK_NONBLOCK), 13,
         {"fd": 11, "rw_flags": socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC},
         check_accept, pointers=("addr", "off"),
+    ),
+    Row(
+        "socket into any slot", lambda r: r.socket(socket.AF_INET6, direct=r.register_files(sparse=7)), 45,
+        {"fd": socket.AF_INET6, "off": socket.SOCK_STREAM, "file_index": U32 - 1},
+    ),
+    Row(
+        "socket into a slot", lambda r: r.socket(socket.AF_INET6, direct=r.register_files(sparse=7)[4]), 45,
+        {"fd": socket.AF_INET6, "off": socket.SOCK_STREAM, "file_index": 5},
+    ),
+    Row(
+        "accept into a slot", lambda r: r.accept(11, direct=r.register_files(sparse=7)[4]), 13,
+        {"fd": 11, "file_index": 5}, check_accept, pointers=("addr", "off"),
+    ),
+    Row(
+        "accept what is there", lambda r: r.accept(11, dont_wait=True), 13,
+        {"fd": 11, "ioprio": 2, "rw_flags": socket.SOCK_CLOEXEC}, check_accept, pointers=("addr", "off"),
+    ),
+    Row(
+        "accept what comes", lambda r: r.accept(11, poll_first=True), 13,
+        {"fd": 11, "ioprio": 4, "rw_flags": socket.SOCK_CLOEXEC}, check_accept, pointers=("addr", "off"),
+    ),
+    Row(
+        "send when there is room", lambda r: r.send(11, DATA, socket.MSG_DONTWAIT, poll_first=True), 26,
+        {"fd": 11, "addr": address_of_bytes(DATA), "len": 79, "rw_flags": socket.MSG_DONTWAIT, "ioprio": 1},
+    ),
+    Row(
+        "recv what comes", lambda r: r.recv(11, 13, poll_first=True), 27, {"fd": 11, "len": 13, "ioprio": 1},
+        check_read, pointers=("addr",),
+    ),
+    Row(
+        "recv_into what comes", lambda r: r.recv_into(11, BUFFER, poll_first=True), 27,
+        {"fd": 11, "addr": address_of(BUFFER), "len": 71, "ioprio": 1},
     ),
     Row(
         "send", lambda r: r.send(11, DATA, socket.MSG_WAITALL), 26,
@@ -245,7 +288,7 @@ def unsubmitted() -> Iterator[Ring]:
 
 
 def assert_fields(sqe: Sqe, row: Row, flags: int = 0) -> None:
-    expected = dict.fromkeys(Sqe._fields, 0) | {"opcode": row.opcode, "flags": flags} | row.fields
+    expected = dict.fromkeys(Sqe._fields, 0) | {"opcode": row.opcode, "flags": flags | row.flags} | row.fields
     seen = sqe._asdict()
     for name in ("user_data", *row.pointers):
         assert seen.pop(name) != 0, name
@@ -257,7 +300,7 @@ def assert_fields(sqe: Sqe, row: Row, flags: int = 0) -> None:
 def test_each_argument_arrives_in_its_field_of_the_sqe(unsubmitted: Ring, row: Row) -> None:
     before = taken(unsubmitted)
     op = row.prepare(unsubmitted)
-    assert taken(unsubmitted) == before + 1
+    assert taken(unsubmitted) == before + 1 + row.targets
     sqe = sqe_at(unsubmitted)
     assert_fields(sqe, row)
     if row.check:
@@ -304,6 +347,7 @@ def arguments_of(method: str) -> tuple[Any, ...]:
 
 
 METHODS = sorted({method_of(row) for row in ROWS})
+OWN_FLAGS = {method_of(row): row.flags for row in ROWS}
 LACKING = {spec.name: spec.lacks for spec in SPECS} | {"timeout": frozenset({"timeout"})}
 
 
@@ -331,7 +375,7 @@ def test_flags_and_drain_arrive_in_the_flags_field(
     if method == "open" and "flags" in keywords:
         keywords = {("sqe_flags" if name == "flags" else name): value for name, value in keywords.items()}
     prepare(unsubmitted, method, **keywords)
-    assert sqe_at(unsubmitted).flags & ~BUFFER_SELECT == expected
+    assert sqe_at(unsubmitted).flags & ~BUFFER_SELECT == expected | OWN_FLAGS[method]
 
 
 @pytest.mark.parametrize("method", [method for method in METHODS if "timeout" not in LACKING.get(method, ())])
@@ -340,7 +384,7 @@ def test_a_time_limit_is_a_link_timeout_right_behind_the_operation(unsubmitted: 
     prepare(unsubmitted, method, timeout=3.25)
     assert taken(unsubmitted) == before + 2
     operation, limit = sqe_at(unsubmitted, 2), sqe_at(unsubmitted, 1)
-    assert operation.flags == IO_LINK
+    assert operation.flags == IO_LINK | OWN_FLAGS[method]
     assert timespec_at(limit.addr) == (3, 250_000_000)
     assert limit == Sqe(
         opcode=15, flags=0, ioprio=0, fd=-1, off=0, addr=limit.addr, len=1, rw_flags=0,
@@ -489,4 +533,4 @@ def test_the_opcode_numbers_of_the_oracle_are_those_the_probe_uses() -> None:
     with Ring(entries=4) as ring:
         for row in ROWS:
             assert ring.supports(row.opcode), f"{row.name}: this kernel ({os.uname().release}) lacks it"
-            assert ring.supports(method_of(row))
+            assert ring.supports(method_of(row)) is not is_older(SINCE[method_of(row)])

@@ -320,6 +320,24 @@ with pyuring.Ring(8) as ring:
     assert other == "OSError", "an EINVAL of an operation that the kernel has is an EINVAL"
 
 
+def test_pieces_of_a_registered_buffer_say_which_kernel_takes_them() -> None:
+    answer = run_confined("""
+report_as_linux_2_6()
+old_kernel(0, lacks=(60,))
+with pyuring.Ring(8) as ring:
+    pool = ring.register_buffers(count=2, size=1)
+    for operation in (ring.readv(os.eventfd(1), [pool[0]]), ring.readv(os.eventfd(1), [bytearray(1)])):
+        try:
+            operation.result()  # an eventfd has 8 bytes or EINVAL
+        except OSError as error:
+            print(errno.errorcode[error.errno], error.__notes__)
+""")
+    fixed, plain = answer.splitlines()
+    assert re.search(r"EINVAL.*pieces of a registered buffer.*Linux 6\.15", fixed)
+    assert "EINVAL" in plain
+    assert "6.15" not in plain
+
+
 def test_a_kernel_that_cannot_be_probed_has_rings_that_work_and_close() -> None:
     answer = run_confined("""
 old_kernel(7, probe=False)

@@ -33,6 +33,8 @@ static int pyuring_chain_end(struct pyuring *u, uint32_t link)
 		memcpy(sqe, pyuring_sqe_at(u, u->stage, i), pyuring_sqe_size(u));
 		if (i + 1 < u->staged)
 			sqe->flags |= link;
+		if (u->has_drains)
+			pyuring_copy_instead(u, sqe); /* one further on drains the chain from its start */
 	}
 	u->staging = false;
 	u->staged = 0;

@@ -6,7 +6,9 @@
 #ifndef PYURING_COMPAT_H
 #define PYURING_COMPAT_H
 
+#include <stdbool.h>
 #include <sys/epoll.h>
+#include <sys/wait.h>
 
 #include <liburing.h>
 
@@ -41,6 +43,25 @@
 #define IORING_FEAT_NO_IOWAIT (1U << 17)
 #endif
 
+#ifndef IORING_ASYNC_CANCEL_OP
+#define IORING_ASYNC_CANCEL_OP (1U << 5) /* 6.6 */
+#endif
+#ifndef IORING_MSG_RING_FLAGS_PASS
+#define IORING_MSG_RING_FLAGS_PASS (1U << 1) /* 6.3 */
+#endif
+#ifndef IORING_NOP_INJECT_RESULT
+#define IORING_NOP_INJECT_RESULT (1U << 0) /* 6.10 */
+#endif
+#ifndef IORING_NOP_CQE32
+#define IORING_NOP_CQE32 (1U << 5) /* 6.18 */
+#endif
+
+enum {
+	PYURING_REGISTER_SEND_MSG_RING = 31, /* 6.13 */
+	PYURING_FUTEX_U32 = 2,               /* FUTEX2_* of 6.7 */
+	PYURING_FUTEX_PRIVATE = 128,
+};
+
 enum {
 	PYURING_CQE_F_BUF_MORE = 1 << 4, /* 6.12 */
 	PYURING_CQE_F_SKIP = 1 << 5,     /* 6.18 */
@@ -48,6 +69,18 @@ enum {
 	PYURING_PBUF_RING_INC = 2,       /* 6.12 */
 	PYURING_RECVSEND_BUNDLE = 1 << 4, /* 6.10 */
 	PYURING_TIMEOUT_MULTISHOT = 1 << 6, /* 6.4 */
+	PYURING_SEND_ZC_REPORT_USAGE = 8, /* 6.2 */
+	PYURING_ACCEPT_DONTWAIT = 2,     /* 6.10 */
+	PYURING_ACCEPT_POLL_FIRST = 4,   /* 6.10 */
+};
+
+/* What IORING_OP_URING_CMD does on a socket. */
+enum {
+	PYURING_SOCKET_SIOCINQ = 0,     /* 6.7 */
+	PYURING_SOCKET_SIOCOUTQ = 1,    /* 6.7 */
+	PYURING_SOCKET_GETSOCKOPT = 2,  /* 6.7 */
+	PYURING_SOCKET_SETSOCKOPT = 3,  /* 6.7 */
+	PYURING_SOCKET_GETSOCKNAME = 5, /* 6.19 */
 };
 
 /* struct io_uring_buf_reg got its flags in the place of what 2.3 calls pad. */
@@ -75,6 +108,57 @@ enum {
 static inline void pyuring_sqe_ftruncate(struct io_uring_sqe *sqe, int fd, int64_t length)
 {
 	io_uring_prep_rw(PYURING_OP_FTRUNCATE, sqe, fd, NULL, 0, (uint64_t)length);
+}
+
+static inline void pyuring_sqe_waitid(struct io_uring_sqe *sqe, int idtype, int id, void *info, int options)
+{
+	io_uring_prep_rw(PYURING_OP_WAITID, sqe, id, NULL, (unsigned)idtype, (uintptr_t)info);
+	sqe->file_index = (uint32_t)options;
+}
+
+static inline void pyuring_sqe_futex(struct io_uring_sqe *sqe, int opcode, const void *word, uint32_t value,
+				     uint32_t mask, bool private)
+{
+	io_uring_prep_rw(opcode, sqe, PYURING_FUTEX_U32 | (private ? PYURING_FUTEX_PRIVATE : 0), word, 0, value);
+	sqe->addr3 = mask;
+}
+
+static inline void pyuring_sqe_futex_waitv(struct io_uring_sqe *sqe, const void *waiters, uint32_t count)
+{
+	io_uring_prep_rw(PYURING_OP_FUTEX_WAITV, sqe, 0, waiters, count, 0);
+}
+
+static inline void pyuring_sqe_epoll_wait(struct io_uring_sqe *sqe, int fd, void *events, uint32_t maxevents)
+{
+	io_uring_prep_rw(PYURING_OP_EPOLL_WAIT, sqe, fd, events, maxevents, 0);
+}
+
+/* The kernel's struct futex_waitv. */
+struct pyuring_waiter {
+	uint64_t value;
+	uint64_t address;
+	uint32_t flags;
+	uint32_t reserved;
+};
+
+static inline void pyuring_sqe_fixed_fd_install(struct io_uring_sqe *sqe, int index, uint32_t install_flags)
+{
+	io_uring_prep_rw(PYURING_OP_FIXED_FD_INSTALL, sqe, index, NULL, 0, 0);
+	sqe->rw_flags = (__kernel_rwf_t)install_flags; /* install_fd_flags */
+}
+
+static inline void pyuring_sqe_pipe(struct io_uring_sqe *sqe, int *ends, uint32_t pipe_flags)
+{
+	io_uring_prep_rw(PYURING_OP_PIPE, sqe, 0, ends, 0, 0);
+	sqe->rw_flags = (__kernel_rwf_t)pipe_flags; /* pipe_flags */
+}
+
+/* READV_FIXED and WRITEV_FIXED: iovecs that all lie in one registered buffer. */
+static inline void pyuring_sqe_vectors_fixed(int opcode, struct io_uring_sqe *sqe, int fd, const struct iovec *vectors,
+					     uint32_t count, int64_t offset, uint32_t index)
+{
+	io_uring_prep_rw(opcode, sqe, fd, vectors, count, (uint64_t)offset);
+	sqe->buf_index = (uint16_t)index;
 }
 
 /* The kernel's struct statx with the fields that C libraries of Debian 12's age

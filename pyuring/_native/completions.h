@@ -45,6 +45,7 @@ static inline unsigned pyuring_batch_add(struct pyuring *u, int32_t slot, int32_
 static inline void pyuring_free_slot(struct pyuring *u, struct pyuring_slot *entry)
 {
 	entry->id = 0;
+	entry->plain = false; /* a CQE with the user_data 0 is not its own */
 	u->cancels_missed |= u->cancels_wait;
 }
 
@@ -93,6 +94,8 @@ static void pyuring_reap(struct pyuring *u)
 {
 	struct io_uring_cq *cq = &u->ring.cq;
 	unsigned shift = u->ring.flags & IORING_SETUP_CQE32 ? 1 : 0;
+	/* Elsewhere these bits mean nothing, and a message has them if its sender likes. */
+	unsigned shapes = u->ring.flags & IORING_SETUP_CQE_MIXED ? PYURING_CQE_F_32 | PYURING_CQE_F_SKIP : 0;
 	unsigned head = *cq->khead, tail = io_uring_smp_load_acquire(cq->ktail);
 
 	if (u->stopped)
@@ -100,8 +103,8 @@ static void pyuring_reap(struct pyuring *u)
 	while (head != tail && u->batch_size < u->limit) {
 		const struct io_uring_cqe *cqe = &cq->cqes[(head & cq->ring_mask) << shift];
 
-		head += cqe->flags & PYURING_CQE_F_32 && !shift ? 2 : 1;
-		if (!(cqe->flags & PYURING_CQE_F_SKIP))
+		head += cqe->flags & shapes & PYURING_CQE_F_32 ? 2 : 1;
+		if (!(cqe->flags & shapes & PYURING_CQE_F_SKIP))
 			pyuring_reap_one(u, cqe);
 	}
 	io_uring_smp_store_release(cq->khead, head);

@@ -16,7 +16,9 @@
 #define PYURING_OPERATIONS_H
 
 #include "groups.h"
+#include "messages.h"
 #include "prepare.h"
+#include "targets.h"
 
 /* A registered buffer, or a part of one. */
 struct pyuring_buffer {
@@ -37,6 +39,16 @@ struct pyuring_buffer {
 #define CHECK_BUFFER(buffer, offset) \
 	(*BUFFER(buffer)->live != u->buffers_key ? PYURING_BAD_TABLE : CHECK_OFFSET(offset))
 
+/* The second descriptor of an operation that has two. */
+#define CHECK_FILE(file) pyuring_resolve(u, file, &(struct pyuring_target){ -1, 0 })
+#define IS_FIXED(file) (((file) >> PYURING_FILE_BIT) != 0)
+#define FD_OF(file) ((int)((file) & (IS_FIXED(file) ? PYURING_FILE_ANY : INT32_MAX)))
+#define FD_IN_FIXED(file) (IS_FIXED(file) ? SPLICE_F_FD_IN_FIXED : 0)
+#define CHECK_MOVE(source, length) (CHECK_FILE(source) ? CHECK_FILE(source) : CHECK_LENGTH(length))
+/* Kernels before 6.11 know only the field of 32 bits, and refuse the other one. */
+#define SHORT_LENGTH(length) ((length) <= UINT32_MAX ? (uint32_t)(length) : 0)
+#define LONG_LENGTH(length) ((length) <= UINT32_MAX ? 0 : (uint64_t)(length))
+
 /* A multishot in a chain would hold up what follows for ever, and arming it again would
  * take it out of the chain. */
 #define CHECK_ALONE (u->staging ? PYURING_NO_CHAIN : 0)
@@ -52,6 +64,12 @@ struct pyuring_buffer {
 	(!(direct) ? 0                                                                           \
 		   : ((direct) & PYURING_FILE_ANY) == PYURING_FILE_ANY ? IORING_FILE_INDEX_ALLOC \
 								       : (uint32_t)((direct) & PYURING_FILE_ANY) + 1)
+
+/* A registered file of this ring, where no other will do. */
+#define CHECK_REGISTERED(file) ((file) < 0 || (file) >> PYURING_FILE_BITS != u->files_key ? PYURING_BAD_TABLE : 0)
+#define CHECK_COMMAND(size, buffer)                                                       \
+	((buffer) && *BUFFER(buffer)->live != u->buffers_key ? PYURING_BAD_TABLE          \
+	 : (size) > pyuring_command_room(u)                   ? PYURING_BAD_COMMAND : 0)
 
 /* What an IOPOLL ring takes; the kernel refuses the rest, with EINVAL and no word why. */
 static inline bool pyuring_is_polled(int opcode)
@@ -75,6 +93,8 @@ static inline bool pyuring_is_polled(int opcode)
 	}
 	return false;
 }
+
+#define POLL_FIRST(first) ((first) ? IORING_RECVSEND_POLL_FIRST : 0)
 
 #define PYURING_PARAMETERS(...) __VA_OPT__(, ) __VA_ARGS__
 
@@ -109,11 +129,19 @@ static inline bool pyuring_is_polled(int opcode)
 	static int pyuring_prep_##name(struct pyuring *u, int tag, int64_t file PYURING_PARAMETERS parameters) \
 	PYURING_FUSED(opcode, pyuring_resolve(u, file, &place), check, __VA_ARGS__)
 
+#include "rows/commands.h"
 #include "rows/control.h"
+#include "rows/descriptors.h"
 #include "rows/files.h"
+#include "rows/messages.h"
 #include "rows/multishots.h"
 #include "rows/paths.h"
+#include "rows/socket_options.h"
+#include "rows/pipes.h"
 #include "rows/sockets.h"
+#include "rows/synchronisation.h"
 #include "rows/transfers.h"
+#include "rows/vectors.h"
+#include "rows/xattrs.h"
 
 #endif

@@ -78,11 +78,18 @@ static void pyuring_emit_notification(struct pyuring *u, unsigned slot)
 	pyuring_free_slot(u, entry);
 }
 
+/* Whether a result is that of an operation that was cancelled, or whose worker was. Splice
+ * and tee let the kernel's own ERESTARTSYS, 512, and its relatives out. */
+static bool pyuring_was_interrupted(int32_t res)
+{
+	return res == -ECANCELED || res == -EINTR || (res <= -512 && res >= -516);
+}
+
 /* Give the result of an operation all of whose CQEs are here, but perhaps its notification. */
 static void pyuring_emit_parts(struct pyuring *u, unsigned slot, const struct io_uring_cqe *cqe)
 {
 	struct pyuring_slot *entry = &u->slots[slot];
-	bool cut = entry->timed_out && (entry->res == -ECANCELED || entry->res == -EINTR);
+	bool cut = entry->timed_out && pyuring_was_interrupted(entry->res);
 	uint64_t flags = entry->flags | (cut ? PYURING_TIMED_OUT : 0) | (entry->copied ? PYURING_COPIED : 0);
 
 	if (entry->notification) {
@@ -156,7 +163,7 @@ static void pyuring_reap_other(struct pyuring *u, const struct io_uring_cqe *cqe
 	else if (!internal && id >> PYURING_ID_BITS) {
 		pyuring_batch_add(u, PYURING_NO_SLOT, cqe->res, cqe->flags);
 		pyuring_batch_details(u, cqe->user_data, cqe);
-	} else if (slot >= u->limit || u->slots[slot].id != id)
+	} else if (slot >= u->limit || id == 0 || u->slots[slot].id != id)
 		u->unexpected++;
 	else if (u->slots[slot].kind & PYURING_MULTISHOT)
 		pyuring_reap_shot(u, slot, cqe);

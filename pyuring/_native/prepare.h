@@ -83,6 +83,32 @@ static void pyuring_add_timeout(struct pyuring *u, struct io_uring_sqe *timed, u
 	u->expected++;
 }
 
+/* A zero-copy send that has to wait behind a drain would wait for ever, and all that follows
+ * too: the kernel (6.18) counts its notification, which is still to come, among what has to
+ * be complete first. It does so from the first drain on, even when that is over. The send
+ * that copies needs no notification. */
+static void pyuring_copy_instead(struct pyuring *u, struct io_uring_sqe *sqe)
+{
+	if (sqe->opcode == IORING_OP_SEND_ZC)
+		sqe->opcode = IORING_OP_SEND;
+	else if (sqe->opcode == IORING_OP_SENDMSG_ZC)
+		sqe->opcode = IORING_OP_SENDMSG;
+	else
+		return;
+	sqe->ioprio &= IORING_RECVSEND_POLL_FIRST;
+	sqe->buf_index = 0;
+	u->slots[sqe->user_data & ((UINT32_C(1) << u->slot_bits) - 1)].copied = true;
+}
+
+/* What only few operations have: together, so that the others are asked once. */
+static void pyuring_add_extras(struct pyuring *u, uint32_t tag, struct io_uring_sqe *sqe, unsigned slot)
+{
+	if (tag & PYURING_TAG_RW)
+		sqe->rw_flags = (__kernel_rwf_t)u->slots[slot].flags;
+	if (tag & PYURING_TAG_TIMED)
+		pyuring_add_timeout(u, sqe, slot);
+}
+
 /* How often to ask again after a request to cancel missed an operation. */
 #define PYURING_CANCEL_TRIES 3
 
@@ -104,14 +130,17 @@ static inline void pyuring_track(struct pyuring *u, uint32_t tag, unsigned flags
 	sqe->user_data = entry->id;
 	sqe->personality = u->personality;
 	u->has_drains |= (sqe->flags & IOSQE_IO_DRAIN) != 0;
+	if (kind == PYURING_WITH_NOTIFICATION && u->has_drains)
+		pyuring_copy_instead(u, sqe);
 	u->expected++;
 	u->in_flight++;
 	if (kind & PYURING_MULTISHOT) {
+		u->has_multishots = true;
 		u->armed[slot] = *sqe;
 		u->armed[slot].flags &= ~IOSQE_IO_DRAIN;
 	}
-	if (tag & PYURING_TAG_TIMED)
-		pyuring_add_timeout(u, sqe, slot);
+	if (tag & (PYURING_TAG_TIMED | PYURING_TAG_RW))
+		pyuring_add_extras(u, tag, sqe, slot);
 }
 
 /* Note the time limit of the operation about to be prepared in `slot`. It counts
@@ -124,6 +153,17 @@ static int pyuring_arm(struct pyuring *u, uint32_t slot, int64_t timeout_ns)
 		return PYURING_BAD_SLOT;
 	u->timeouts[slot].tv_sec = timeout_ns / 1000000000;
 	u->timeouts[slot].tv_nsec = timeout_ns % 1000000000;
+	return 0;
+}
+
+/* Note the RWF_* flags of the operation about to be prepared in `slot`; see pyuring_arm(). */
+static int pyuring_note_rw_flags(struct pyuring *u, uint32_t slot, uint32_t rw_flags)
+{
+	if (!pyuring_is_mine(u))
+		return PYURING_NOT_YOURS;
+	if (slot >= u->limit || u->slots[slot].id != 0)
+		return PYURING_BAD_SLOT;
+	u->slots[slot].flags = rw_flags;
 	return 0;
 }
 

@@ -24,7 +24,15 @@ static int pyuring_update_files(struct pyuring *u, uint32_t index, const int *de
 {
 	if (!pyuring_is_mine(u))
 		return PYURING_NOT_YOURS;
+	pyuring_settle(u);
 	return io_uring_register_files_update(&u->ring, index, descriptors, count);
+}
+
+static int pyuring_alloc_files_in(struct pyuring *u, uint32_t offset, uint32_t length)
+{
+	if (!pyuring_is_mine(u))
+		return PYURING_NOT_YOURS;
+	return io_uring_register_file_alloc_range(&u->ring, offset, length);
 }
 
 static int pyuring_unregister_files(struct pyuring *u)
@@ -33,6 +41,7 @@ static int pyuring_unregister_files(struct pyuring *u)
 
 	if (!pyuring_is_mine(u))
 		return PYURING_NOT_YOURS;
+	pyuring_settle(u);
 	error = io_uring_unregister_files(&u->ring);
 	if (error == 0)
 		u->files_key = 0;
@@ -89,6 +98,7 @@ static int pyuring_unregister_buffers(struct pyuring *u)
 
 	if (!pyuring_is_mine(u))
 		return PYURING_NOT_YOURS;
+	pyuring_settle(u);
 	error = io_uring_unregister_buffers(&u->ring);
 	if (error == 0)
 		u->buffers_key = 0;

@@ -163,6 +163,28 @@ static int pyuring_submit(struct pyuring *u)
 	return total;
 }
 
+#define PYURING_SETTLE_NS 20000
+#define PYURING_SETTLE_ROUNDS 100000 /* 2 s and more: by then the thread is dead */
+
+/* Wait until an SQPOLL thread has taken what was submitted, which submitting does not: what
+ * it has yet to take must find the registered files and buffers it was prepared with. */
+static void pyuring_settle(struct pyuring *u)
+{
+	const struct timespec moment = { 0, PYURING_SETTLE_NS };
+
+	unsigned i;
+
+	if (!pyuring_is_sqpoll(u))
+		return;
+	for (i = 0; i < PYURING_SETTLE_ROUNDS && io_uring_smp_load_acquire(u->ring.sq.khead) != *u->ring.sq.ktail; i++) {
+		unsigned flags = pyuring_wakeup_flag(u);
+
+		if (flags && pyuring_call(u, 0, 0, flags, -1) < 0)
+			return;
+		nanosleep(&moment, NULL);
+	}
+}
+
 /* Submit until `need` SQEs fit, which they do or this returns -errno. */
 static int pyuring_make_space(struct pyuring *u, unsigned need)
 {

@@ -23,6 +23,8 @@ enum {
 	PYURING_STARVED = -5011,        /* all that is in flight waits for buffers that are lent */
 	PYURING_NO_CHAIN = -5012,       /* a multishot operation cannot be linked */
 	PYURING_NOT_POLLED = -5013,     /* an IOPOLL ring has no such operation */
+	PYURING_BAD_FUTEX = -5030,      /* not four aligned bytes of the buffer */
+	PYURING_BAD_COMMAND = -5031,    /* more bytes of command than an SQE has */
 };
 
 /* user_data: 0000 | counter | slot for an operation. Bit 63 marks what pyuring sends
@@ -39,6 +41,7 @@ enum {
 /* `tag`, the argument every prepared operation starts with. */
 #define PYURING_TAG_SLOT 0xfffffu
 #define PYURING_TAG_TIMED (1u << 20) /* a link timeout armed for this slot follows */
+#define PYURING_TAG_RW (1u << 21)    /* RWF_* flags were noted for this slot */
 #define PYURING_TAG_FLAGS 24         /* IOSQE_* from this bit on */
 
 /* What pyuring_enter() returns besides the number of completions. A mixed batch has more
@@ -75,7 +78,7 @@ enum {
 struct pyuring_slot {
 	uint64_t id; /* user_data of the operation that occupies it, 0 = free */
 	struct pyuring_group *group; /* of provided buffers, or NULL */
-	uint32_t flags;
+	uint32_t flags; /* of its CQE; until it is prepared, RWF_* for PYURING_TAG_RW */
 	int32_t res;
 	uint32_t start;       /* of what it brought, in a provided buffer */
 	uint8_t parts;        /* CQEs still to come before it has its result */
@@ -103,6 +106,7 @@ struct pyuring {
 	uint64_t counter;
 	bool cancels_missed; /* some slot has cancel_again set, and is worth asking again */
 	bool cancels_wait;   /* some has, and is so once another operation is complete */
+	bool has_multishots; /* a multishot was prepared, ever */
 	bool has_drains;     /* an operation with IOSQE_IO_DRAIN was prepared, ever */
 	uint32_t slot_bits;
 	uint32_t limit;     /* CQ entries: in flight never exceeds them */

@@ -2,7 +2,7 @@
 #ifndef PYURING_TUNING_H
 #define PYURING_TUNING_H
 
-#include "cancel.h"
+#include "targets.h"
 
 /* A register call whose argument is ready made; what it means is Python's business. */
 static int pyuring_register_call(struct pyuring *u, uint32_t opcode, void *argument, uint32_t count)
@@ -48,47 +48,45 @@ static int pyuring_register_waits(struct pyuring *u)
 	return 0;
 }
 
-/* Multishots that `target` matches are not to be armed again; all of them where it is none. */
-static void pyuring_stop_matching(struct pyuring *u, const struct pyuring_target *target)
-{
-	unsigned i;
-
-	for (i = 0; i < u->limit; i++)
-		if (u->slots[i].id && u->slots[i].kind & PYURING_MULTISHOT &&
-		    (target->fd < 0 || (u->armed[i].fd == target->fd &&
-					(u->armed[i].flags & IOSQE_FIXED_FILE) == target->flags)))
-			pyuring_stop(u, &u->slots[i]);
-}
-
 /* Cancel operations, as far as that goes at once: the one in `slot`, or (below 0) those on the
- * descriptor or registered file `file`, or (below 0) all. With `all` false only one of them, to
- * see whether there is one: 0 (cancelled), -ETIME (a worker is at it) or -ENOENT (none). The
- * kernel is never asked to wait: on 6.18 it does so for ever on a DEFER_TASKRUN ring, because
- * the end of what a worker runs does not wake it. */
-static int pyuring_sync_cancel(struct pyuring *u, int64_t slot, int64_t file, bool all)
+ * descriptor or registered file `file`, or (below 0) all. Returns more
+ * than 0 if the kernel found some that may not be over. It is never asked to wait: on 6.18 it does so for ever on a
+ * DEFER_TASKRUN ring, because the end of what a worker runs does not wake it. */
+static int pyuring_sync_cancel(struct pyuring *u, int64_t slot, int64_t file)
 {
-	struct io_uring_sync_cancel_reg request = { .fd = -1, .flags = all ? IORING_ASYNC_CANCEL_ALL : 0 };
+	struct io_uring_sync_cancel_reg request = { .fd = -1, .flags = IORING_ASYNC_CANCEL_ALL };
 	struct pyuring_target target = { -1, 0 };
 	int answer = pyuring_submit(u);
 
 	if (answer < 0)
 		return answer;
 	if (slot >= 0) {
-		if (slot >= u->limit || u->slots[slot].id == 0)
-			return -ENOENT;
-		if (pyuring_stop(u, &u->slots[slot]))
+		if (slot >= u->limit || u->slots[slot].id == 0 || pyuring_stop(u, &u->slots[slot]))
 			return 0;
-		return pyuring_cancel_now(u, u->slots[slot].id, 0);
+		request.addr = u->slots[slot].id;
+		request.flags = 0;
+	} else if (file >= 0) {
+		if ((answer = pyuring_resolve(u, file, &target)) < 0)
+			return answer;
+		request.fd = target.fd;
+		request.flags |= IORING_ASYNC_CANCEL_FD | (target.flags ? IORING_ASYNC_CANCEL_FD_FIXED : 0);
+		pyuring_stop_matching(u, target.fd, target.flags, -1);
+	} else {
+		request.flags |= IORING_ASYNC_CANCEL_ANY;
+		pyuring_stop_matching(u, -1, 0, -1);
 	}
-	if (file >= 0 && (answer = pyuring_resolve(u, file, &target)) < 0)
-		return answer;
-	request.fd = target.fd;
-	request.flags |= file < 0 ? IORING_ASYNC_CANCEL_ANY : IORING_ASYNC_CANCEL_FD;
-	if (target.flags)
-		request.flags |= IORING_ASYNC_CANCEL_FD_FIXED;
-	pyuring_stop_matching(u, &target);
 	answer = io_uring_register_sync_cancel(&u->ring, &request);
-	return answer < 0 ? answer : 0;
+	if (answer == 0 && request.flags & IORING_ASYNC_CANCEL_ALL) {
+		/* Of what a worker is at it tells nobody who asks for all. */
+		request.flags &= ~IORING_ASYNC_CANCEL_ALL;
+		answer = io_uring_register_sync_cancel(&u->ring, &request);
+		answer = answer == 0 ? 1 : answer;
+	}
+	/* What it has found, it finds again until its task work has run. */
+	pyuring_call(u, 0, 0, IORING_ENTER_GETEVENTS, -1);
+	if (answer == -ETIME || answer == -EALREADY)
+		return 1; /* a worker is at it */
+	return answer == -ENOENT ? 0 : answer;
 }
 
 /* What the kernel has, without a ring; -EINVAL before 6.18. */

@@ -1,82 +1,37 @@
-"""Operations about readiness, time, and other operations."""
+"""Cancelling operations, and one that does as it is told."""
 
 from __future__ import annotations
 
-import select
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pyuring._ffi import lib, new
-from pyuring.completion import Completion, NoneCompletion, TimerCompletion
+from pyuring._ffi import lib
+from pyuring.completion import Completion, Handle, NoneCompletion
 from pyuring.inflight import InFlight
+from pyuring.kernel import OPCODES
+from pyuring.operations.targets import target_id
 from pyuring.registered_files import descriptor
-from pyuring.timing import nanoseconds
-
-if TYPE_CHECKING:
-    from pyuring._ffi import CData
 
 __all__ = ["ControlOperations"]
 
-#: The id of no operation: cancelling it finds nothing.
-NO_ID = 0
+#: What fits the field of an SQE.
+MOST_OPCODES = 256
+
+
+class OneCancelled(Completion[int]):
+    """A request to cancel one of many; the kernel answers 0."""
+
+    __slots__ = ()
+
+    def _value(self, res: int) -> int:
+        return 1
 
 
 class ControlOperations(InFlight):
-    """Operations about readiness, time, and other operations."""
-
-    def poll(
-        self,
-        file: Any,
-        events: int = select.POLLIN,
-        *,
-        user_data: object = None,
-        flags: int = 0,
-        drain: bool = False,
-        timeout: float | None = None,
-    ) -> Completion[int]:
-        """Wait once for events on a file, as ``select.poll``.
-
-        Args:
-            file: a descriptor, anything with ``fileno()``, or a registered file.
-            events: select.POLLIN, POLLOUT, ...
-
-        Returns:
-            The events that happened, as a mask; POLLERR and POLLHUP also unasked.
-
-        See `io_uring_prep_poll_add(3)`, kernel 5.1.
-        """
-        op: Completion[int] = Completion()
-        return self._start(
-            op, "poll", file, user_data, flags, drain, timeout,
-            lib.pyuring_prep_poll, descriptor(file), events,
-        )  # fmt: skip
-
-    def timeout(
-        self,
-        seconds: float,
-        *,
-        count: int = 0,
-        user_data: object = None,
-        flags: int = 0,
-        drain: bool = False,
-    ) -> Completion[None]:
-        """Complete after `seconds`; that the time is up is its success.
-
-        Args:
-            seconds: 0 or more.
-            count: complete earlier, once so many other operations have completed; 0 is
-                the time alone.
-
-        See `io_uring_prep_timeout(3)`, kernel 5.4.
-        """
-        time = _timespec(nanoseconds(seconds))
-        return self._start(
-            TimerCompletion(), "timeout", time, user_data, flags, drain, None,
-            lib.pyuring_prep_timeout, time, count, 0,
-        )  # fmt: skip
+    """Cancelling operations, and one that does as it is told."""
 
     def cancel(
         self,
-        operation: Completion[Any],
+        operation: Handle,
         *,
         user_data: object = None,
         flags: int = 0,
@@ -96,17 +51,124 @@ class ControlOperations(InFlight):
 
         See `io_uring_prep_cancel(3)`, kernel 5.5.
         """
-        if not isinstance(operation, Completion):
-            raise TypeError(f"what is cancelled is a Completion, not {type(operation).__name__}")
-        if operation._ring is not self:
-            raise ValueError("this is an operation of another ring")
-        # No call before id_of(): once the target is done, its slot may be another one's.
-        target = lib.pyuring_id_of(self._c, operation._slot) if operation.res is None else NO_ID
+        target = target_id(self, operation)
         return self._start(
             NoneCompletion(), "cancel", None, user_data, flags, drain, timeout,
             lib.pyuring_prep_cancel, target,
         )  # fmt: skip
 
+    def cancel_fd(
+        self,
+        file: Any,
+        *,
+        all: bool = True,  # noqa: A002  the kernel's word
+        user_data: object = None,
+        flags: int = 0,
+        drain: bool = False,
+        timeout: float | None = None,
+    ) -> Completion[int]:
+        """Cancel operations on a file; before its descriptor is closed, which ends none.
 
-def _timespec(ns: int) -> CData:
-    return new("struct __kernel_timespec *", (ns // 1_000_000_000, ns % 1_000_000_000))
+        The file counts, not the number: also what was started on a duplicate of the
+        descriptor, or as a registered file, is cancelled.
+
+        Args:
+            file: a descriptor, anything with ``fileno()``, or a registered file.
+            all: every operation on it; otherwise the first one that is found.
+
+        Returns:
+            How many were found, as the kernel counts: what waits for worker threads is one.
+            With `all` it may be 0.
+
+        Raises, from ``result()``:
+            FileNotFoundError: there is none, and `all` is False.
+
+        See `io_uring_prep_cancel(3)`, kernel 5.19.
+        """
+        op: Completion[int] = Completion() if all else OneCancelled()
+        return self._start(
+            op, "cancel_fd", file, user_data, flags, drain, timeout,
+            lib.pyuring_prep_cancel_fd, descriptor(file), all,
+        )  # fmt: skip
+
+    def cancel_op(
+        self,
+        operation: str | int,
+        *,
+        all: bool = True,  # noqa: A002  the kernel's word
+        user_data: object = None,
+        flags: int = 0,
+        drain: bool = False,
+        timeout: float | None = None,
+    ) -> Completion[int]:
+        """Cancel operations of one kind.
+
+        Args:
+            operation: the name of a method (``"recv"``) or the number of an opcode. Methods
+                that share an opcode are one kind: ``"recv"`` and ``"recv_into"``.
+            all: every one of them; otherwise the first one that is found.
+
+        Returns:
+            How many were found, as `cancel_fd` counts.
+
+        Raises, from ``result()``:
+            FileNotFoundError: there is none, and `all` is False.
+
+        See `io_uring_prep_cancel(3)`, kernel 6.6.
+        """
+        opcode = OPCODES.get(operation) if isinstance(operation, str) else operation
+        if opcode is None:
+            raise ValueError(f"there is no operation {operation!r}")
+        if not 0 <= opcode < MOST_OPCODES:
+            raise ValueError(f"an opcode is between 0 and {MOST_OPCODES - 1}, not {opcode}")
+        op: Completion[int] = Completion() if all else OneCancelled()
+        return self._start(
+            op, "cancel_op", None, user_data, flags, drain, timeout,
+            lib.pyuring_prep_cancel_op, opcode, all,
+        )  # fmt: skip
+
+    def cancel_all(
+        self, *, user_data: object = None, flags: int = 0, drain: bool = False, timeout: float | None = None
+    ) -> Completion[int]:
+        """Cancel everything that is in flight when the kernel comes to it.
+
+        Returns:
+            How many were found, as `cancel_fd` counts. It may be 0.
+
+        See `io_uring_prep_cancel(3)`, kernel 5.19.
+        """
+        op: Completion[int] = Completion()
+        return self._start(
+            op, "cancel_all", None, user_data, flags, drain, timeout,
+            lib.pyuring_prep_cancel_all,
+        )  # fmt: skip
+
+    def nop_result(
+        self,
+        result: int,
+        *,
+        extra: tuple[int, int] | None = None,
+        user_data: object = None,
+        flags: int = 0,
+        drain: bool = False,
+        timeout: float | None = None,
+    ) -> Completion[int]:
+        """Do nothing, and have `result` for the CQE's res: for tests of what handles results.
+
+        Args:
+            result: 0 or more to succeed, ``-errno`` to fail, which also cuts a soft chain.
+            extra: two words of 64 bits for a CQE of 32 bytes, on a ring that has them. Kernel 6.18.
+
+        Raises, from ``result()``:
+            OSError: the one that `result` stands for; with EINVAL, `extra` on a ring without
+                such CQEs.
+
+        See `io_uring_prep_nop(3)`, kernel 6.10.
+        """
+        first, second = extra or (0, 0)
+        nop_flags = lib.IORING_NOP_INJECT_RESULT | (0 if extra is None else lib.IORING_NOP_CQE32)
+        op: Completion[int] = Completion()
+        return self._start(
+            op, "nop_result", None, user_data, flags, drain, timeout,
+            lib.pyuring_prep_nop_result, result, nop_flags, first, second,
+        )  # fmt: skip

@@ -5,104 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pyuring._ffi import lib
-from pyuring.buffers import release, vectors
-from pyuring.completion import Completion, NoneCompletion
+from pyuring.completion import NoneCompletion
+from pyuring.constants import SyncFileRangeFlags
 from pyuring.inflight import InFlight
-from pyuring.registered_files import descriptor, plain_descriptor
+from pyuring.registered_files import descriptor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from pyuring.completion import Completion
 
 __all__ = ["FileOperations"]
-
-#: What one SQE takes, as preadv(2) does.
-IOV_MAX = 1024
 
 
 class FileOperations(InFlight):
     """Operations on open files."""
 
-    def readv(
-        self,
-        file: Any,
-        buffers: Iterable[Any],
-        offset: int = -1,
-        *,
-        user_data: object = None,
-        flags: int = 0,
-        drain: bool = False,
-        timeout: float | None = None,
-    ) -> Completion[int]:
-        """Read at `offset` into one buffer after the other, as ``os.preadv``.
-
-        Args:
-            file: a descriptor, anything with ``fileno()``, or a registered file.
-            buffers: up to 1024 writable contiguous buffers.
-            offset: bytes from the start of the file; -1 is the file's own position.
-
-        Returns:
-            How many bytes were read.
-
-        See `io_uring_prep_readv(3)`, kernel 5.1.
-        """
-        return self._vectored(
-            lib.pyuring_prep_readv, "readv", file, buffers, offset, True, user_data, flags, drain, timeout
-        )
-
-    def writev(
-        self,
-        file: Any,
-        buffers: Iterable[Any],
-        offset: int = -1,
-        *,
-        user_data: object = None,
-        flags: int = 0,
-        drain: bool = False,
-        timeout: float | None = None,
-    ) -> Completion[int]:
-        """Write one buffer after the other at `offset`, as ``os.pwritev``.
-
-        Args:
-            file: a descriptor, anything with ``fileno()``, or a registered file.
-            buffers: up to 1024 contiguous bytes-like objects.
-            offset: bytes from the start of the file; -1 is the file's own position.
-
-        Returns:
-            How many bytes were written.
-
-        See `io_uring_prep_writev(3)`, kernel 5.1.
-        """
-        return self._vectored(
-            lib.pyuring_prep_writev, "writev", file, buffers, offset, False, user_data, flags, drain, timeout
-        )
-
-    def _vectored(
-        self,
-        call: Any,
-        operation: str,
-        file: Any,
-        buffers: Iterable[Any],
-        offset: int,
-        writable: bool,
-        user_data: object,
-        flags: int,
-        drain: bool,
-        timeout: float | None,
-    ) -> Completion[int]:
-        target = descriptor(file)
-        array, exports = vectors(buffers, writable=writable)
-        op: Completion[int] = Completion()
-        hold = (array, exports, file)
-        if len(exports) > IOV_MAX:
-            release(hold)
-            raise ValueError(f"{operation} takes up to {IOV_MAX} buffers, not {len(exports)}")
-        return self._start(
-            op, operation, hold, user_data, flags, drain, timeout, call, target, array, len(exports), offset
-        )
-
     def fsync(
         self,
         file: Any,
+        offset: int = 0,
+        length: int = 0,
         *,
         user_data: object = None,
         flags: int = 0,
@@ -114,16 +35,25 @@ class FileOperations(InFlight):
         It covers writes that are complete when it starts: link it to the write, or
         prepare it with ``drain=True``, to have it come after one that is in flight.
 
+        Args:
+            file: a descriptor, anything with ``fileno()``, or a registered file.
+            offset: where the part to flush starts, in bytes.
+            length: its bytes, below 2**32; 0, with an `offset` of 0, is the whole file.
+
         See `io_uring_prep_fsync(3)`, kernel 5.1.
         """
+        if offset or length:
+            _check_part(offset, length)
         return self._start(
             NoneCompletion(), "fsync", file, user_data, flags, drain, timeout,
-            lib.pyuring_prep_fsync, descriptor(file), 0,
+            lib.pyuring_prep_fsync, descriptor(file), 0, offset, length,
         )  # fmt: skip
 
     def fdatasync(
         self,
         file: Any,
+        offset: int = 0,
+        length: int = 0,
         *,
         user_data: object = None,
         flags: int = 0,
@@ -132,11 +62,49 @@ class FileOperations(InFlight):
     ) -> Completion[None]:
         """Flush the file's data, and what is needed to find it, as ``os.fdatasync``.
 
+        Args:
+            file: a descriptor, anything with ``fileno()``, or a registered file.
+            offset: as in `fsync`.
+            length: as in `fsync`.
+
         See `fsync`, and `io_uring_prep_fsync(3)`, kernel 5.1.
         """
+        if offset or length:
+            _check_part(offset, length)
         return self._start(
             NoneCompletion(), "fdatasync", file, user_data, flags, drain, timeout,
-            lib.pyuring_prep_fsync, descriptor(file), lib.IORING_FSYNC_DATASYNC,
+            lib.pyuring_prep_fsync, descriptor(file), lib.IORING_FSYNC_DATASYNC, offset, length,
+        )  # fmt: skip
+
+    def sync_file_range(
+        self,
+        file: Any,
+        offset: int,
+        length: int,
+        sync_flags: int = SyncFileRangeFlags.WRITE,
+        *,
+        user_data: object = None,
+        flags: int = 0,
+        drain: bool = False,
+        timeout: float | None = None,
+    ) -> Completion[None]:
+        """Start to write a part of the file back, or wait for it, as `sync_file_range(2)`.
+
+        It makes nothing durable: neither metadata nor the device's cache is flushed.
+
+        Args:
+            file: a descriptor, anything with ``fileno()``, or a registered file.
+            offset: bytes from the start of the file, 0 or more.
+            length: bytes, below 2**32; 0 is all up to the end of the file.
+            sync_flags: `SyncFileRangeFlags`.
+
+        See `io_uring_prep_sync_file_range(3)`, kernel 5.2.
+        """
+        if offset < 0 or not 0 <= length < 2**32:
+            raise ValueError(f"offset must be 0 or more and length between 0 and 2**32-1, not {offset} and {length}")
+        return self._start(
+            NoneCompletion(), "sync_file_range", file, user_data, flags, drain, timeout,
+            lib.pyuring_prep_sync_file_range, descriptor(file), offset, length, sync_flags,
         )  # fmt: skip
 
     def fallocate(
@@ -189,22 +157,39 @@ class FileOperations(InFlight):
             lib.pyuring_prep_ftruncate, descriptor(file), length,
         )  # fmt: skip
 
-    def close_fd(
+    def fadvise(
         self,
-        fd: Any,
+        file: Any,
+        offset: int,
+        length: int,
+        advice: int,
         *,
         user_data: object = None,
         flags: int = 0,
         drain: bool = False,
         timeout: float | None = None,
     ) -> Completion[None]:
-        """Close a descriptor, as ``os.close``; `Ring.close` ends the ring itself.
+        """Announce how a part of the file will be used, as ``os.posix_fadvise``.
 
-        It does not end what is in flight on the file: that goes on, holding it open.
+        Args:
+            file: a descriptor, anything with ``fileno()``, or a registered file.
+            offset: bytes from the start of the file, 0 or more.
+            length: bytes; 0 is all up to the end of the file. 2**32 and more need kernel 6.11.
+            advice: os.POSIX_FADV_*.
 
-        See `io_uring_prep_close(3)`, kernel 5.6.
+        See `io_uring_prep_fadvise(3)`, kernel 5.6.
         """
+        if offset < 0 or length < 0:
+            raise ValueError(f"offset and length must be 0 or more, not {offset} and {length}")
         return self._start(
-            NoneCompletion(), "close_fd", fd, user_data, flags, drain, timeout,
-            lib.pyuring_prep_close_fd, plain_descriptor(fd),
+            NoneCompletion(), "fadvise", file, user_data, flags, drain, timeout,
+            lib.pyuring_prep_fadvise, descriptor(file), offset, length, advice,
         )  # fmt: skip
+
+
+def _check_part(offset: int, length: int) -> None:
+    """Refuse what the kernel would take for another part of the file, or for none."""
+    if offset < 0 or not 0 < length < 2**32:
+        raise ValueError(
+            f"a part of a file has an offset of 0 or more and a length between 1 and 2**32-1, not {offset} and {length}"
+        )

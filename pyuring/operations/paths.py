@@ -5,9 +5,18 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from pyuring._ffi import lib, new
+from pyuring._ffi import ffi, lib, new
 from pyuring.completion import PathCompletion, PathNoneCompletion
+from pyuring.constants import StatxMask
 from pyuring.inflight import InFlight
+from pyuring.pathnames import (
+    AT_EMPTY_PATH,
+    AT_SYMLINK_FOLLOW,
+    AT_SYMLINK_NOFOLLOW,
+    directory,
+    encoded,
+    is_path,
+)
 from pyuring.registered_files import plain_descriptor
 from pyuring.stat import StatxResult
 
@@ -16,13 +25,17 @@ if TYPE_CHECKING:
 
 __all__ = ["PathOperations"]
 
-AT_FDCWD = -100
-AT_SYMLINK_NOFOLLOW = 0x100
-AT_EMPTY_PATH = 0x1000
-STATX_BASIC_STATS = 0x7FF
-STATX_BTIME = 0x800
-STATX_MNT_ID = 0x1000
-STATX_DIOALIGN = 0x2000
+#: All but MNT_ID_UNIQUE, which would change what stx_mnt_id is. Plain numbers: see inflight.
+DEFAULT_MASK = int(
+    StatxMask.BASIC_STATS
+    | StatxMask.BTIME
+    | StatxMask.MNT_ID
+    | StatxMask.DIOALIGN
+    | StatxMask.SUBVOL
+    | StatxMask.WRITE_ATOMIC
+    | StatxMask.DIO_READ_ALIGN
+)
+_STATX = ffi.typeof("struct pyuring_statx *")
 
 
 class StatxCompletion(PathCompletion[StatxResult]):
@@ -39,54 +52,8 @@ class StatxCompletion(PathCompletion[StatxResult]):
         return self._result
 
 
-def encoded(path: Path) -> bytes:
-    """`path` as the kernel takes it. CFFI passes the address of the bytes object's memory."""
-    raw = os.fsencode(path)
-    if b"\0" in raw:
-        raise ValueError("embedded null byte in path")
-    return raw
-
-
-def directory(dir_fd: Any) -> int:
-    """What a path is relative to: a directory's descriptor, or the current directory."""
-    return AT_FDCWD if dir_fd is None else plain_descriptor(dir_fd)
-
-
 class PathOperations(InFlight):
     """Operations on paths. Relative ones start at `dir_fd`, or in the current directory."""
-
-    def open(
-        self,
-        path: Path,
-        flags: int = os.O_RDONLY,
-        mode: int = 0o777,
-        *,
-        dir_fd: Any = None,
-        user_data: object = None,
-        sqe_flags: int = 0,
-        drain: bool = False,
-        timeout: float | None = None,
-    ) -> Completion[int]:
-        """Open a file, as ``os.open``: the descriptor is not inheritable.
-
-        Args:
-            path: the file's path.
-            flags: os.O_* of `open(2)`; `SqeFlags` are called `sqe_flags` here.
-            mode: permissions of a file that is created, less the umask.
-            dir_fd: descriptor of the directory that `path` is relative to.
-
-        Returns:
-            The new descriptor.
-
-        See `io_uring_prep_openat(3)`, kernel 5.6.
-        """
-        op: PathCompletion[int] = PathCompletion()
-        op._path = os.fspath(path)
-        raw = encoded(path)
-        return self._start(
-            op, "open", raw, user_data, sqe_flags, drain, timeout,
-            lib.pyuring_prep_open, directory(dir_fd), raw, flags | os.O_CLOEXEC, mode,
-        )  # fmt: skip
 
     def statx(
         self,
@@ -94,7 +61,8 @@ class PathOperations(InFlight):
         *,
         dir_fd: Any = None,
         follow_symlinks: bool = True,
-        mask: int = STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID | STATX_DIOALIGN,
+        mask: int = DEFAULT_MASK,
+        statx_flags: int = 0,
         user_data: object = None,
         flags: int = 0,
         drain: bool = False,
@@ -106,19 +74,21 @@ class PathOperations(InFlight):
             path: the file's path, or a descriptor.
             dir_fd: descriptor of the directory that `path` is relative to.
             follow_symlinks: False tells about a symbolic link itself.
-            mask: STATX_* fields wanted; the result's ``stx_mask`` says which there are.
+            mask: `StatxMask`, the fields wanted; the result's ``stx_mask`` says which there are.
+            statx_flags: `StatxFlags`: how fresh a network file system's answer must be.
 
         See `io_uring_prep_statx(3)`, kernel 5.6.
         """
-        at_flags = 0 if follow_symlinks else AT_SYMLINK_NOFOLLOW
+        at_flags = statx_flags if follow_symlinks else statx_flags | AT_SYMLINK_NOFOLLOW
         op = StatxCompletion()
-        op._path = os.fspath(path) if isinstance(path, os.PathLike) else path
-        op._statx = new("struct pyuring_statx *")
-        op._result = None
-        if isinstance(path, str | bytes | os.PathLike):
-            raw, start = encoded(path), directory(dir_fd)
+        if is_path(path):
+            op._path = os.fspath(path)
+            raw, start = encoded(op._path), directory(dir_fd)
         else:
+            op._path = path
             raw, start, at_flags = b"", plain_descriptor(path), at_flags | AT_EMPTY_PATH
+        op._statx = new(_STATX)
+        op._result = None
         return self._start(
             op, "statx", (raw, op._statx), user_data, flags, drain, timeout,
             lib.pyuring_prep_statx, start, raw, at_flags, mask, op._statx,
@@ -140,10 +110,32 @@ class PathOperations(InFlight):
         """
         op = PathNoneCompletion()
         op._path = os.fspath(path)
-        raw = encoded(path)
+        raw = encoded(op._path)
         return self._start(
             op, "unlink", raw, user_data, flags, drain, timeout,
-            lib.pyuring_prep_unlink, directory(dir_fd), raw, 0,
+            lib.pyuring_prep_unlink, directory(dir_fd), raw,
+        )  # fmt: skip
+
+    def rmdir(
+        self,
+        path: Path,
+        *,
+        dir_fd: Any = None,
+        user_data: object = None,
+        flags: int = 0,
+        drain: bool = False,
+        timeout: float | None = None,
+    ) -> Completion[None]:
+        """Remove an empty directory, as ``os.rmdir``.
+
+        See `io_uring_prep_unlinkat(3)`, kernel 5.11.
+        """
+        op = PathNoneCompletion()
+        op._path = os.fspath(path)
+        raw = encoded(op._path)
+        return self._start(
+            op, "rmdir", raw, user_data, flags, drain, timeout,
+            lib.pyuring_prep_rmdir, directory(dir_fd), raw,
         )  # fmt: skip
 
     def rename(
@@ -153,6 +145,7 @@ class PathOperations(InFlight):
         *,
         src_dir_fd: Any = None,
         dst_dir_fd: Any = None,
+        rename_flags: int = 0,
         user_data: object = None,
         flags: int = 0,
         drain: bool = False,
@@ -160,14 +153,89 @@ class PathOperations(InFlight):
     ) -> Completion[None]:
         """Rename a file or directory, replacing a file `dst`, as ``os.rename``.
 
+        Args:
+            src: the path it has.
+            dst: the path it gets.
+            src_dir_fd: descriptor of the directory that `src` is relative to.
+            dst_dir_fd: descriptor of the directory that `dst` is relative to.
+            rename_flags: `RenameFlags`: NOREPLACE, EXCHANGE, WHITEOUT.
+
         See `io_uring_prep_renameat(3)`, kernel 5.11.
         """
         op = PathNoneCompletion()
         op._path, op._second_path = os.fspath(src), os.fspath(dst)
-        old, new = encoded(src), encoded(dst)
+        old, new_path = encoded(op._path), encoded(op._second_path)
         return self._start(
-            op, "rename", (old, new), user_data, flags, drain, timeout,
-            lib.pyuring_prep_rename, directory(src_dir_fd), old, directory(dst_dir_fd), new, 0,
+            op, "rename", (old, new_path), user_data, flags, drain, timeout,
+            lib.pyuring_prep_rename, directory(src_dir_fd), old, directory(dst_dir_fd), new_path, rename_flags,
+        )  # fmt: skip
+
+    def hardlink(
+        self,
+        src: Any,
+        dst: Path,
+        *,
+        src_dir_fd: Any = None,
+        dst_dir_fd: Any = None,
+        follow_symlinks: bool = True,
+        user_data: object = None,
+        flags: int = 0,
+        drain: bool = False,
+        timeout: float | None = None,
+    ) -> Completion[None]:
+        """Give a file another name, as ``os.link``; `Ring.link` opens a chain.
+
+        Args:
+            src: the file's path; or a descriptor, perhaps of a file without a name
+                (``O_TMPFILE``), for which the kernel may want CAP_DAC_READ_SEARCH.
+            dst: the path that it gets too.
+            src_dir_fd: descriptor of the directory that `src` is relative to.
+            dst_dir_fd: descriptor of the directory that `dst` is relative to.
+            follow_symlinks: False links a symbolic link itself.
+
+        See `io_uring_prep_linkat(3)`, kernel 5.15.
+        """
+        op = PathNoneCompletion()
+        op._second_path = os.fspath(dst)
+        new_path = encoded(op._second_path)
+        if is_path(src):
+            op._path = os.fspath(src)
+            old, start = encoded(op._path), directory(src_dir_fd)
+            at_flags = AT_SYMLINK_FOLLOW if follow_symlinks else 0
+        else:
+            op._path = src
+            old, start, at_flags = b"", plain_descriptor(src), AT_EMPTY_PATH
+        return self._start(
+            op, "hardlink", (old, new_path), user_data, flags, drain, timeout,
+            lib.pyuring_prep_hardlink, start, old, directory(dst_dir_fd), new_path, at_flags,
+        )  # fmt: skip
+
+    def symlink(
+        self,
+        src: Path,
+        dst: Path,
+        *,
+        dir_fd: Any = None,
+        user_data: object = None,
+        flags: int = 0,
+        drain: bool = False,
+        timeout: float | None = None,
+    ) -> Completion[None]:
+        """Make a symbolic link, as ``os.symlink``.
+
+        Args:
+            src: what it points to, which need not exist.
+            dst: the link's own path.
+            dir_fd: descriptor of the directory that `dst` is relative to.
+
+        See `io_uring_prep_symlinkat(3)`, kernel 5.15.
+        """
+        op = PathNoneCompletion()
+        op._path, op._second_path = os.fspath(src), os.fspath(dst)
+        target, raw = encoded(op._path), encoded(op._second_path)
+        return self._start(
+            op, "symlink", (target, raw), user_data, flags, drain, timeout,
+            lib.pyuring_prep_symlink, target, directory(dir_fd), raw,
         )  # fmt: skip
 
     def mkdir(
@@ -187,7 +255,7 @@ class PathOperations(InFlight):
         """
         op = PathNoneCompletion()
         op._path = os.fspath(path)
-        raw = encoded(path)
+        raw = encoded(op._path)
         return self._start(
             op, "mkdir", raw, user_data, flags, drain, timeout,
             lib.pyuring_prep_mkdir, directory(dir_fd), raw, mode,

@@ -63,6 +63,7 @@ class TransferOperations(InFlight):
         file: Any,
         length: int,
         offset: int = -1,
+        rw_flags: int = 0,
         *,
         user_data: object = None,
         flags: int = 0,
@@ -76,6 +77,7 @@ class TransferOperations(InFlight):
             length: bytes, up to 2**31-1.
             offset: bytes from the start of the file; -1 reads at the file's own position
                 and moves it, which only one operation at a time can do sensibly.
+            rw_flags: `RwFlags`, as ``os.preadv`` takes them.
 
         Returns:
             The bytes read: fewer than `length` near the end of the file, none at it.
@@ -105,8 +107,8 @@ class TransferOperations(InFlight):
             self._free = table[slot]
             table[slot] = op
             self._holds[slot] = data if keep is None else (data, keep)
-            if flags or drain or timeout is not None:
-                tag = self._tag(slot, flags, drain, timeout)
+            if flags or drain or rw_flags or timeout is not None:
+                tag = self._tag(slot, flags, drain, timeout, rw_flags)
             while (code := _read(self._c, tag, file, data, length, offset)) < 0:
                 self._refused(code, (file, data, length, offset))
         except BaseException as error:
@@ -119,22 +121,21 @@ class TransferOperations(InFlight):
         file: Any,
         buffer: Any,
         offset: int = -1,
+        rw_flags: int = 0,
         *,
         user_data: object = None,
         flags: int = 0,
         drain: bool = False,
         timeout: float | None = None,
     ) -> Completion[int]:
-        """Read into `buffer` at `offset`, as ``os.preadv`` into one buffer.
+        """Read into `buffer` at `offset`, as ``os.preadv`` into one buffer: how many bytes, 0 at the end.
 
         Args:
             file: a descriptor, anything with ``fileno()``, or a registered file.
             buffer: writable and contiguous (bytearray, mmap, NumPy array, memoryview), or a registered
                 buffer, neither to be resized until it is done; or provided buffers, see `recv_into`.
             offset: as in `read`.
-
-        Returns:
-            How many bytes were read, 0 at the end of the file.
+            rw_flags: as in `read`.
 
         See `io_uring_prep_read(3)`, kernel 5.6; `io_uring_prep_read_fixed(3)`, kernel 5.1.
         """
@@ -146,7 +147,7 @@ class TransferOperations(InFlight):
             hold = buffer._memory.pin if fixed else from_buffer(CHARS, buffer, True)
         except (TypeError, BufferError, ValueError) as error:
             if buffer.__class__ is BufferRing:
-                return self._readinto_provided(file, buffer, offset, keep, user_data, flags, drain, timeout)
+                return self._readinto_provided(file, buffer, offset, rw_flags, keep, user_data, flags, drain, timeout)
             raise refusal(buffer, error, writable=True) from None
         op: Completion[int] = Completion()
         op._ring = self
@@ -162,8 +163,8 @@ class TransferOperations(InFlight):
             self._free = table[slot]
             table[slot] = op
             self._holds[slot] = hold if keep is None else (hold, keep)
-            if flags or drain or timeout is not None:
-                tag = self._tag(slot, flags, drain, timeout)
+            if flags or drain or rw_flags or timeout is not None:
+                tag = self._tag(slot, flags, drain, timeout, rw_flags)
             if fixed:
                 while (code := _read_fixed(self._c, tag, file, buffer._c, offset)) < 0:
                     self._refused(code, (file, offset))
@@ -180,6 +181,7 @@ class TransferOperations(InFlight):
         file: Any,
         buffers: BufferRing,
         offset: int,
+        rw_flags: int,
         keep: object,
         user_data: object,
         flags: int,
@@ -190,7 +192,7 @@ class TransferOperations(InFlight):
         op._buffers = buffers
         return self._start(
             op, "readinto", (buffers, keep), user_data, flags, drain, timeout,
-            lib.pyuring_prep_read_provided, file, buffers._registered(), buffers.size, offset,
+            lib.pyuring_prep_read_provided, file, buffers._registered(), buffers.size, rw_flags, offset,
         )  # fmt: skip
 
     def write(
@@ -198,22 +200,21 @@ class TransferOperations(InFlight):
         file: Any,
         data: Any,
         offset: int = -1,
+        rw_flags: int = 0,
         *,
         user_data: object = None,
         flags: int = 0,
         drain: bool = False,
         timeout: float | None = None,
     ) -> Completion[int]:
-        """Write `data` at `offset`, as ``os.pwrite``.
+        """Write `data` at `offset`, as ``os.pwrite``: how many bytes, which can be fewer than there are.
 
         Args:
             file: a descriptor, anything with ``fileno()``, or a registered file.
             data: bytes-like and contiguous, or a registered buffer; not to be changed until
                 the operation is done.
             offset: as in `read`; ignored by files opened with O_APPEND.
-
-        Returns:
-            How many bytes were written, which can be fewer than there are.
+            rw_flags: `RwFlags`, as ``os.pwritev`` takes them.
 
         See `io_uring_prep_write(3)`, kernel 5.6; `io_uring_prep_write_fixed(3)`, kernel 5.1.
         """
@@ -241,8 +242,8 @@ class TransferOperations(InFlight):
             self._free = table[slot]
             table[slot] = op
             self._holds[slot] = hold if keep is None else (hold, keep)
-            if flags or drain or timeout is not None:
-                tag = self._tag(slot, flags, drain, timeout)
+            if flags or drain or rw_flags or timeout is not None:
+                tag = self._tag(slot, flags, drain, timeout, rw_flags)
             if fixed:
                 while (code := _write_fixed(self._c, tag, file, data._c, offset)) < 0:
                     self._refused(code, (file, offset))

@@ -19,7 +19,7 @@ from pyuring import Completion, Ring
 
 from .memory import Buffer
 
-Start = Callable[[Ring, socket.socket, Any], Completion[int]]
+Start = Callable[[Ring, socket.socket, Any], Completion[Any]]
 
 #: Operations that stay in flight on a socket with nothing to read and no room to write.
 OPERATIONS: dict[str, Start] = {
@@ -29,6 +29,9 @@ OPERATIONS: dict[str, Start] = {
     "write": lambda ring, sock, buffer: ring.write(sock, buffer),
     "writev": lambda ring, sock, buffer: ring.writev(sock, [b"x", buffer]),
     "send": lambda ring, sock, buffer: ring.send(sock, buffer),
+    "sendmsg": lambda ring, sock, buffer: ring.sendmsg(sock, [b"x", buffer]),
+    "recvmsg_into": lambda ring, sock, buffer: ring.recvmsg_into(sock, [bytearray(1), buffer], 64),
+    "recvfrom_into": lambda ring, sock, buffer: ring.recvfrom_into(sock, buffer),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -35,7 +36,13 @@ OPERATIONS: dict[str, tuple[Callable[[Ring, Any, int], Completion[Any]], tuple[s
     "recv": (lambda ring, sock, fd: ring.recv(sock, 100), ("addr",)),
     "recv one byte": (lambda ring, sock, fd: ring.recv(sock, 1), ("addr",)),
     "recv_into": (lambda ring, sock, fd: ring.recv_into(sock, bytearray(100)), ("addr",)),
-    "timeout": (lambda ring, sock, fd: ring.timeout(60), ("addr",)),
+    "epoll_ctl": (lambda ring, sock, fd: ring.epoll_ctl(fd, pyuring.EpollOp.ADD, sock), ("addr",)),
+    "epoll_wait": (lambda ring, sock, fd: ring.epoll_wait(fd), ("addr",)),
+    "waitid": (lambda ring, sock, fd: ring.waitid(0, 0, 4), ("off",)),
+    "futex_wait": (lambda ring, sock, fd: ring.futex_wait(bytearray(8), 0, 4), ("addr",)),
+    "futex_wake": (lambda ring, sock, fd: ring.futex_wake(bytearray(8), 1, 4), ("addr",)),
+    "futex_waitv": (lambda ring, sock, fd: ring.futex_waitv([(bytearray(8), 0, 4), (bytearray(4), 0)]), ("addr",)),
+    "provide_buffers": (lambda ring, sock, fd: ring.provide_buffers(bytearray(100), 10, 1), ("addr",)),
 }
 
 
@@ -69,11 +76,24 @@ def test_what_an_operation_points_to_is_held_by_the_ring(
     for field in fields:
         address = getattr(sqe, field)
         assert any(begin <= address < begin + length for begin, length in held), f"{field} is not held"
+    if name == "futex_waitv":
+        for (word,) in struct.iter_unpack("=8xQ8x", ffi.buffer(ffi.cast("char *", sqe.addr), 24 * sqe.len)):
+            assert any(begin <= word and word + 4 <= begin + length for begin, length in held)
     if name in ("readv", "writev"):
         vectors = ffi.cast("struct iovec *", sqe.addr)
         for number in range(sqe.len):
             address = int(ffi.cast("uintptr_t", vectors[number].iov_base))
             assert any(begin <= address < begin + length for begin, length in held)
+
+
+def test_the_times_of_timers_are_in_memory_of_the_ring_by_slot(ring: Ring) -> None:
+    """It is C's, freed with the ring, and each slot's own: a SQPOLL thread reads them late."""
+    times = int(ffi.cast("uintptr_t", ring._c.timeouts))
+    target = ring.timeout(60)
+    ring.timeout_update(target, 30)
+    first, second = ring._c.ring.sq.sqes[0], ring._c.ring.sq.sqes[1]
+    assert first.addr == times + 16 * target._slot
+    assert second.off == times + 16 * (second.user_data & (ring.cq_entries - 1)) != first.addr
 
 
 def test_what_the_kernel_may_touch_is_kept_apart_from_the_handles(pipe: tuple[int, int]) -> None:

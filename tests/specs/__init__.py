@@ -14,6 +14,6 @@ from .kit import Spec
 SPECS: list[Spec] = [
     spec
     for module in pkgutil.iter_modules(__path__)
-    if module.name != "kit"
+    if module.name not in ("kit", "targets")
     for spec in importlib.import_module(f"{__name__}.{module.name}").SPECS
 ]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import signal
 import socket
 import struct
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -71,6 +73,19 @@ def address_of_bytes(data: bytes) -> int:
     return address
 
 
+@dataclass(frozen=True)
+class Named:
+    """A socket as far as preparing looks at it: a descriptor that need not exist, and a family."""
+
+    file: Any
+    family: int = socket.AF_INET
+
+    def fileno(self) -> int:
+        number = self.file if isinstance(self.file, int) else self.file.fileno()
+        assert isinstance(number, int)
+        return number
+
+
 def text_at(address: int) -> bytes:
     return ctypes.string_at(address)
 
@@ -100,6 +115,10 @@ class Row:
     check: Check | None = None
     #: Fields that hold a pointer, which `check` looks at.
     pointers: tuple[str, ...] = ()
+    #: SQEs that it takes before its own, for operations that this one is about.
+    targets: int = 0
+    #: IOSQE_* that it has whatever its arguments are.
+    flags: int = 0
 
 
 def check_path(expected: bytes) -> Check:
@@ -117,6 +136,8 @@ class World:
     #: Closed when the test is over.
     descriptors: list[int] = field(default_factory=list)
     sockets: list[socket.socket] = field(default_factory=list)
+    #: What else is to be ended with the test.
+    stack: ExitStack = field(default_factory=ExitStack)
 
     def file(self, content: bytes = b"0123456789", name: str = "file") -> int:
         path = self.folder / name
@@ -147,6 +168,21 @@ class World:
 
     def pair(self) -> tuple[socket.socket, socket.socket]:
         pair = socket.socketpair()
+        self.sockets += pair
+        return pair
+
+    def tcp_pair(self) -> tuple[socket.socket, socket.socket]:
+        """Two ends of a TCP connection, which zero copy and SIOCINQ need."""
+        client = socket.create_connection(self.listener().getsockname())
+        accepted, _ = self.sockets[-1].accept()
+        self.sockets += [client, accepted]
+        return client, accepted
+
+    def datagrams(self) -> tuple[socket.socket, socket.socket]:
+        """Two UDP sockets that are bound and not connected."""
+        pair = socket.socket(type=socket.SOCK_DGRAM), socket.socket(type=socket.SOCK_DGRAM)
+        for sock in pair:
+            sock.bind(("127.0.0.1", 0))
         self.sockets += pair
         return pair
 
@@ -182,7 +218,17 @@ class World:
         self.sockets.append(client)
         return client
 
+    def other_ring(self) -> Ring:
+        return self.stack.enter_context(Ring(8))
+
+    def child(self, command: str) -> int:
+        """A child process, which nobody has waited for; a shell that runs `command`."""
+        pid = os.posix_spawn("/bin/sh", ["sh", "-c", command], os.environ)
+        self.stack.callback(end_child, pid)
+        return pid
+
     def close(self) -> None:
+        self.stack.close()
         for sock in self.sockets:
             sock.close()
         for fd in self.descriptors:
@@ -190,6 +236,14 @@ class World:
                 os.close(fd)
             except OSError as error:
                 assert error.errno == errno.EBADF
+
+
+def end_child(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    except (ProcessLookupError, ChildProcessError):
+        return  # the test has waited for it
 
 
 #: Prepares one operation that succeeds, and returns it with a check of its result.
@@ -252,5 +306,7 @@ class Spec:
     lacks: frozenset[str] = frozenset()
     #: Whether it can stand in the middle of a soft chain, which what it returns must not cut.
     cuts_chains: bool = False
+    #: Whether it is about operations in flight, which a chain or a drain would hold up.
+    on_operations: bool = False
     #: Whether it makes a descriptor, which the test has to close.
     makes_descriptor: bool = False

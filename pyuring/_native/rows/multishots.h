@@ -12,8 +12,8 @@ FILE_OPERATION(poll_multishot, IORING_OP_POLL_ADD, "5.13", (uint32_t events, boo
 OPERATION(timeout_multishot, IORING_OP_TIMEOUT, "6.4", (struct __kernel_timespec *time, uint32_t count), CHECK_ALONE,
 	io_uring_prep_timeout(sqe, time, count, PYURING_TIMEOUT_MULTISHOT), kind = PYURING_MULTISHOT)
 
-FILE_OPERATION(read_provided, IORING_OP_READ, "5.19", (void *buffers, int64_t length, int64_t offset), FIRST_OF(CHECK_GROUP(buffers), CHECK_RANGE(length, offset)),
-	io_uring_prep_read(sqe, fd, NULL, (unsigned)length, (uint64_t)offset), SELECT_FROM(buffers))
-FILE_OPERATION(recv_provided, IORING_OP_RECV, "5.19", (void *buffers, int64_t length, int msg_flags, bool bundle), FIRST_OF(CHECK_GROUP(buffers), CHECK_LENGTH(length)),
-	io_uring_prep_recv(sqe, fd, NULL, (size_t)length, msg_flags), sqe->ioprio |= bundle ? PYURING_RECVSEND_BUNDLE : 0, SELECT_FROM(buffers))
+FILE_OPERATION(read_provided, IORING_OP_READ, "5.19", (void *buffers, int64_t length, uint32_t rw_flags, int64_t offset), FIRST_OF(CHECK_GROUP(buffers), CHECK_RANGE(length, offset)),
+	io_uring_prep_read(sqe, fd, NULL, (unsigned)length, (uint64_t)offset), sqe->rw_flags = (__kernel_rwf_t)rw_flags, SELECT_FROM(buffers))
+FILE_OPERATION(recv_provided, IORING_OP_RECV, "5.19", (void *buffers, int64_t length, int msg_flags, bool first, bool bundle), FIRST_OF(CHECK_GROUP(buffers), CHECK_LENGTH(length)),
+	io_uring_prep_recv(sqe, fd, NULL, (size_t)length, msg_flags), sqe->ioprio |= POLL_FIRST(first) | (bundle ? PYURING_RECVSEND_BUNDLE : 0), SELECT_FROM(buffers))
 /* clang-format on */

@@ -1,0 +1,236 @@
+"""Operations that make, place and close descriptors."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from pyuring._ffi import ffi, lib, new
+from pyuring.completion import Completion, NoneCompletion
+from pyuring.direct import Direct, PathDirectCompletion, direct_key
+from pyuring.inflight import InFlight
+from pyuring.pathnames import directory, encoded
+from pyuring.registered_files import RegisteredFile, RegisteredFiles, plain_descriptor, replacements
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import EllipsisType
+
+    from pyuring._ffi import CData
+    from pyuring.completion import Path
+
+__all__ = ["DescriptorOperations"]
+
+_OPEN_HOW = ffi.typeof("struct open_how *")
+_NUMBERS = ffi.typeof("int[]")
+#: What has a mode: O_TMPFILE includes O_DIRECTORY, which alone has none.
+_TMPFILE = os.O_TMPFILE & ~os.O_DIRECTORY
+#: In place of a slot, what `replacements` gives: IORING_FILE_INDEX_ALLOC as a signed number.
+_PICK = -1
+_NO_CLOEXEC = 1
+
+
+class FilesUpdateCompletion(Completion[list[RegisteredFile]]):
+    """A FILES_UPDATE: where the kernel picks slots, it writes their numbers into `_numbers`."""
+
+    __slots__ = ("_files", "_index", "_numbers")
+
+    _files: RegisteredFiles
+    #: The first slot, or -1 where the kernel picks.
+    _index: int
+    _numbers: CData
+
+    def _value(self, res: int) -> list[RegisteredFile]:
+        if self._index == _PICK:
+            return [self._files[self._numbers[i]] for i in range(res)]
+        return self._files[self._index : self._index + res]
+
+
+class DescriptorOperations(InFlight):
+    """Operations that make, place and close descriptors.
+
+    Those with ``direct=`` can put what they make straight into the table of registered
+    files, without a descriptor of the process: into the slot of a registered file
+    (``files[3]``), which is emptied first, or into one the kernel picks (``files``).
+    The result is that registered file then.
+    """
+
+    def open(
+        self,
+        path: Path,
+        flags: int = os.O_RDONLY,
+        mode: int = 0o777,
+        *,
+        dir_fd: Any = None,
+        direct: Direct = None,
+        user_data: object = None,
+        sqe_flags: int = 0,
+        drain: bool = False,
+        timeout: float | None = None,
+    ) -> Completion[int]:
+        """Open a file, as ``os.open``: the descriptor is not inheritable.
+
+        Args:
+            path: the file's path.
+            flags: os.O_* of `open(2)`; `SqeFlags` are called `sqe_flags` here.
+            mode: permissions of a file that is created, less the umask.
+            dir_fd: descriptor of the directory that `path` is relative to.
+            direct: registered files, or one of them, to open into. Kernel 5.15.
+
+        Returns:
+            The new descriptor, or the registered file.
+
+        See `io_uring_prep_openat(3)`, kernel 5.6.
+        """
+        op = PathDirectCompletion()
+        op._path = name = os.fspath(path)
+        op._direct = direct
+        raw = encoded(name)
+        if direct is None:
+            key, flags = 0, flags | os.O_CLOEXEC
+        else:  # what no exec inherits anyway, and the kernel refuses to be asked for
+            key, flags = direct_key(direct), flags & ~os.O_CLOEXEC
+        return self._start(
+            op, "open", raw, user_data, sqe_flags, drain, timeout,
+            lib.pyuring_prep_open, directory(dir_fd), raw, flags, mode, key,
+        )  # fmt: skip
+
+    def openat2(
+        self,
+        path: Path,
+        flags: int = os.O_RDONLY,
+        mode: int | None = None,
+        *,
+        resolve: int = 0,
+        dir_fd: Any = None,
+        direct: Direct = None,
+        user_data: object = None,
+        sqe_flags: int = 0,
+        drain: bool = False,
+        timeout: float | None = None,
+    ) -> Completion[int]:
+        """Open a file, with a say in how its path is resolved, as `openat2(2)`.
+
+        Unlike `open`, it refuses flags that it does not know, and a `mode` without use.
+
+        Args:
+            path: the file's path.
+            flags: os.O_* of `open(2)`; `SqeFlags` are called `sqe_flags` here.
+            mode: permissions of a file that is created, less the umask; None is 0o777.
+            resolve: `ResolveFlags`, such as BENEATH: nothing outside of `dir_fd`.
+            dir_fd: descriptor of the directory that `path` is relative to.
+            direct: registered files, or one of them, to open into. Kernel 5.15.
+
+        Returns:
+            The new descriptor, or the registered file.
+
+        See `io_uring_prep_openat2(3)`, kernel 5.6.
+        """
+        op = PathDirectCompletion()
+        op._path = name = os.fspath(path)
+        op._direct = direct
+        raw = encoded(name)
+        key = direct_key(direct)
+        flags = flags & ~os.O_CLOEXEC if key else flags | os.O_CLOEXEC
+        if mode is None:
+            mode = 0o777 if flags & (os.O_CREAT | _TMPFILE) else 0
+        how = new(_OPEN_HOW, (flags, mode, resolve))
+        return self._start(
+            op, "openat2", (raw, how), user_data, sqe_flags, drain, timeout,
+            lib.pyuring_prep_openat2, directory(dir_fd), raw, how, key,
+        )  # fmt: skip
+
+    def close_fd(
+        self,
+        fd: Any,
+        *,
+        user_data: object = None,
+        flags: int = 0,
+        drain: bool = False,
+        timeout: float | None = None,
+    ) -> Completion[None]:
+        """Close a descriptor, as ``os.close``; `Ring.close` ends the ring itself.
+
+        It does not end what is in flight on the file: that goes on, holding it open.
+
+        Args:
+            fd: a descriptor, anything with ``fileno()``, or a registered file, whose slot
+                is free afterwards (kernel 5.15).
+
+        See `io_uring_prep_close(3)`, kernel 5.6.
+        """
+        if isinstance(fd, RegisteredFile):
+            return self._start(
+                NoneCompletion(), "close_fd", None, user_data, flags, drain, timeout,
+                lib.pyuring_prep_close_direct, fd,
+            )  # fmt: skip
+        return self._start(
+            NoneCompletion(), "close_fd", fd, user_data, flags, drain, timeout,
+            lib.pyuring_prep_close_fd, plain_descriptor(fd),
+        )  # fmt: skip
+
+    def fixed_fd_install(
+        self,
+        file: RegisteredFile,
+        *,
+        inheritable: bool = False,
+        user_data: object = None,
+        flags: int = 0,
+        drain: bool = False,
+        timeout: float | None = None,
+    ) -> Completion[int]:
+        """Make an ordinary descriptor of a registered file, which stays registered.
+
+        Args:
+            file: the registered file.
+            inheritable: whether programs that the process executes inherit it.
+
+        Returns:
+            The new descriptor.
+
+        See `io_uring_prep_fixed_fd_install(3)`, kernel 6.8.
+        """
+        if not isinstance(file, RegisteredFile):
+            raise TypeError(f"what is installed is a registered file, not {type(file).__name__}")
+        op: Completion[int] = Completion()
+        return self._start(
+            op, "fixed_fd_install", None, user_data, flags, drain, timeout,
+            lib.pyuring_prep_fixed_fd_install, file, _NO_CLOEXEC if inheritable else 0,
+        )  # fmt: skip
+
+    def files_update(
+        self,
+        files: RegisteredFiles,
+        index: int | None,
+        new_files: Iterable[object | EllipsisType | None],
+        *,
+        user_data: object = None,
+        flags: int = 0,
+        drain: bool = False,
+        timeout: float | None = None,
+    ) -> Completion[list[RegisteredFile]]:
+        """Put files into slots of the ring's table, as `RegisteredFiles.update`, but in turn.
+
+        Args:
+            files: the ring's registered files.
+            index: the first slot; None lets the kernel pick free slots (kernel 5.19).
+            new_files: descriptors, or objects with ``fileno()``, for this slot and the
+                ones behind it; None empties a slot, ``...`` leaves it as it is.
+
+        Returns:
+            The registered files that were updated: fewer than there should be, if
+            something is wrong with one of them, whose slot is empty then.
+
+        See `io_uring_prep_files_update(3)`, kernel 5.6.
+        """
+        if not isinstance(files, RegisteredFiles):
+            raise TypeError(f"files_update() takes the ring's registered files, not {type(files).__name__}")
+        kept = list(new_files)
+        op = FilesUpdateCompletion()
+        op._files = files
+        op._index, numbers = replacements(files, index, kept)
+        op._numbers = array = new(_NUMBERS, numbers)
+        return self._start(
+            op, "files_update", (array, kept), user_data, flags, drain, timeout,
+            lib.pyuring_prep_files_update, direct_key(files), array, len(kept), op._index,
+        )  # fmt: skip

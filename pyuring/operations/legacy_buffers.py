@@ -1,0 +1,189 @@
+"""Provided buffers of the old kind, before there were rings of them.
+
+What is provided stays in place until the kernel has no use for it. Only the kernel's
+list knows which buffers those are, so they are counted, group by group: once as many
+are removed as were provided, none of them is left, neither in the list nor in use.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyuring._ffi import lib
+from pyuring.buffers import export, release
+from pyuring.completion import Completion, NoneCompletion
+from pyuring.inflight import InFlight
+
+__all__ = ["LegacyBufferOperations"]
+
+#: Groups and buffers have numbers of 16 bits.
+MAX_BUFFERS = 0xFFFF
+LARGEST_BUFFER = 2**31 - 1
+
+
+class _Group:
+    """What was provided to one group."""
+
+    __slots__ = ("given", "memory", "removed")
+
+    def __init__(self) -> None:
+        self.given = 0
+        self.removed = 0
+        self.memory: list[memoryview] = []
+
+
+class _Groups(dict[int, _Group]):
+    """The groups of a ring, among what is kept for it."""
+
+
+class ProvideCompletion(NoneCompletion):
+    """Buffers that were provided, or not."""
+
+    __slots__ = ("_count", "_group", "_view")
+
+    _group: _Group
+    _count: int
+    #: None once the kernel has refused it.
+    _view: memoryview | None
+
+    def _offer(self, group: _Group, view: memoryview, count: int) -> None:
+        self._group = group
+        self._count = count
+        self._view = view
+        group.given += count
+        group.memory.append(view)
+
+    def _withdraw(self) -> None:
+        view = getattr(self, "_view", None)
+        if view is None:
+            return
+        self._view = None
+        self._group.given -= self._count
+        self._group.memory = [other for other in self._group.memory if other is not view]
+        view.release()
+
+    def _failed(self, res: int) -> None:
+        self._withdraw()
+        super()._failed(res)
+
+
+class RemoveCompletion(Completion[int]):
+    """Buffers that were taken back."""
+
+    __slots__ = ("_group",)
+
+    _group: _Group | None
+
+    def _value(self, res: int) -> int:
+        group, self._group = self._group, None
+        if group is not None:
+            group.removed += res
+            if group.removed == group.given:
+                for view in group.memory:
+                    view.release()
+                group.memory = []
+        return res
+
+    def _failed(self, res: int) -> int:
+        self._group = None
+        return super()._failed(res)
+
+
+class LegacyBufferOperations(InFlight):
+    """Provided buffers of the old kind."""
+
+    def provide_buffers(
+        self,
+        buffer: Any,
+        size: int,
+        group: int,
+        first_id: int = 0,
+        *,
+        user_data: object = None,
+        flags: int = 0,
+        drain: bool = False,
+        timeout: float | None = None,
+    ) -> Completion[None]:
+        """Provide the pieces of a buffer to a group, for operations prepared with `pyuring.lib`.
+
+        The operations of a `Ring` take theirs from ``ring.buffer_ring()``, which needs no
+        operation to give one back.
+
+        Args:
+            buffer: a writable buffer, which cannot be resized until ``result()`` of
+                `remove_buffers` has told that all of the group's are back, or the ring is closed.
+            size: bytes for each; what is left of `buffer` is not used.
+            group: the group's id, 0 to 65535, which no ring of buffers has.
+            first_id: the first buffer's id; the others follow, up to 65535.
+
+        See `io_uring_prep_provide_buffers(3)`, kernel 5.7.
+        """
+        if not 0 < size <= LARGEST_BUFFER:
+            raise ValueError(f"size must be between 1 and {LARGEST_BUFFER} bytes, not {size}")
+        known = self._legacy_group(group)
+        held = export(buffer, writable=True)
+        op = ProvideCompletion()
+        try:
+            count = len(held) // size
+            if not 0 < count <= MAX_BUFFERS or not 0 <= first_id <= MAX_BUFFERS + 1 - count:
+                raise ValueError(
+                    f"a group has up to {MAX_BUFFERS} buffers with ids from 0 to {MAX_BUFFERS}, "
+                    f"not {count} of them from {first_id} on"
+                )
+            op._offer(known, memoryview(buffer), count)
+            return self._start(
+                op, "provide_buffers", held, user_data, flags, drain, timeout,
+                lib.pyuring_prep_provide_buffers, held, size, count, group, first_id,
+            )  # fmt: skip
+        except BaseException:
+            release(held)
+            slot = getattr(op, "_slot", -1)
+            # Unless a signal handler raised when it was queued.
+            if slot < 0 or not self._table or self._table[slot] is not op:
+                op._withdraw()
+            raise
+
+    def remove_buffers(
+        self,
+        count: int,
+        group: int,
+        *,
+        user_data: object = None,
+        flags: int = 0,
+        drain: bool = False,
+        timeout: float | None = None,
+    ) -> Completion[int]:
+        """Take back buffers of a group that the kernel has not used.
+
+        Args:
+            count: how many at the most, 1 to 65535.
+            group: the group's id.
+
+        Returns:
+            How many were taken back, those that came first foremost.
+
+        Raises, from ``result()``:
+            FileNotFoundError: there is no such group.
+
+        See `io_uring_prep_remove_buffers(3)`, kernel 5.7.
+        """
+        if not 0 < count <= MAX_BUFFERS:
+            raise ValueError(f"count must be between 1 and {MAX_BUFFERS}, not {count}")
+        op = RemoveCompletion()
+        op._group = self._legacy_group(group)
+        return self._start(
+            op, "remove_buffers", None, user_data, flags, drain, timeout,
+            lib.pyuring_prep_remove_buffers, count, group,
+        )  # fmt: skip
+
+    def _legacy_group(self, group: int) -> _Group:
+        if not 0 <= group <= MAX_BUFFERS:
+            raise ValueError(f"a group's id is between 0 and {MAX_BUFFERS}, not {group}")
+        for groups in self._kept:
+            if groups.__class__ is _Groups:
+                break
+        else:
+            groups = _Groups()
+            self._kept.append(groups)
+        known: _Group = groups.get(group) or groups.setdefault(group, _Group())
+        return known

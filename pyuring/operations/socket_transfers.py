@@ -1,0 +1,235 @@
+"""Operations that send and receive bytes."""
+
+from __future__ import annotations
+
+from operator import index
+from typing import TYPE_CHECKING, Any
+
+from pyuring._ffi import lib
+from pyuring.addresses import encode, family_of
+from pyuring.buffers import export, release
+from pyuring.completion import BytesCompletion, Completion
+from pyuring.errors import misuse
+from pyuring.inflight import InFlight
+from pyuring.provided_buffers import BufferRing, FilledCompletion
+from pyuring.registered_buffers import RegisteredBuffer
+from pyuring.registered_files import descriptor
+
+if TYPE_CHECKING:
+    from pyuring.addresses import Address
+
+__all__ = ["SocketTransferOperations", "memory_of"]
+
+_send = lib.pyuring_prep_send
+_sendto = lib.pyuring_prep_sendto
+_recv = lib.pyuring_prep_recv
+
+
+def memory_of(ring: InFlight, buffer: Any, *, writable: bool) -> tuple[Any, Any, int]:
+    """(what to hold, the address, the length) of memory to send from or receive into."""
+    if type(buffer) is bytes and not writable:
+        return buffer, buffer, len(buffer)  # CFFI passes its address; it needs no export
+    if not isinstance(buffer, RegisteredBuffer):
+        held = export(buffer, writable=writable)
+        return held, held, len(held)
+    # These operations take it as memory like any other, so no row checks its table.
+    if buffer._c.live[0] != ring._c.buffers_key:
+        raise misuse(lib.PYURING_BAD_TABLE)
+    return buffer._memory.pin, buffer._c.address, len(buffer)
+
+
+class SocketTransferOperations(InFlight):
+    """Sending and receiving. MSG_* flags are called `msg_flags`, `flags` are `SqeFlags`.
+
+    Where an operation takes `poll_first`, it waits until the socket is ready before it tries,
+    and is spared an attempt that would find nothing. Kernel 5.19.
+    """
+
+    def send(
+        self,
+        sock: Any,
+        data: Any,
+        msg_flags: int = 0,
+        *,
+        poll_first: bool = False,
+        user_data: object = None,
+        flags: int = 0,
+        drain: bool = False,
+        timeout: float | None = None,
+    ) -> Completion[int]:
+        """Send `data`, as ``socket.send``; with MSG_WAITALL, all of it.
+
+        Args:
+            sock: a socket, its descriptor, or a registered file.
+            data: bytes-like and contiguous; it must not change until the operation is done.
+            msg_flags: socket.MSG_*.
+            poll_first: wait for room before trying.
+
+        Returns:
+            How many bytes were sent, which can be fewer than there are.
+
+        See `io_uring_prep_send(3)`, kernel 5.6.
+        """
+        target = sock if isinstance(sock, int) else descriptor(sock)
+        hold, memory, length = memory_of(self, data, writable=False)
+        op: Completion[int] = Completion()
+        try:
+            tag = self._enlist(op, "send", (hold, sock), user_data, flags, drain, timeout)
+            while (code := _send(self._c, tag, target, memory, length, msg_flags, poll_first)) < 0:
+                self._refused(code, (target, memory, length))
+        except BaseException as error:
+            self._withdraw(op, hold, error)
+            raise
+        return op
+
+    def sendto(
+        self,
+        sock: Any,
+        data: Any,
+        address: Address,
+        msg_flags: int = 0,
+        *,
+        poll_first: bool = False,
+        user_data: object = None,
+        flags: int = 0,
+        drain: bool = False,
+        timeout: float | None = None,
+    ) -> Completion[int]:
+        """Send `data` to an address, as ``socket.sendto``.
+
+        Args:
+            sock: a socket, its descriptor, or a registered file.
+            data: bytes-like and contiguous; it must not change until the operation is done.
+            address: as in `socket`. A host name is looked up first, which blocks.
+            msg_flags: socket.MSG_*.
+            poll_first: wait for room before trying.
+
+        Returns:
+            How many bytes were sent.
+
+        See `io_uring_prep_sendto(3)`, kernel 6.1.
+        """
+        target = descriptor(sock)
+        raw = encode(address, family_of(sock))
+        hold, memory, length = memory_of(self, data, writable=False)
+        op: Completion[int] = Completion()
+        try:
+            tag = self._enlist(op, "sendto", (hold, raw, sock), user_data, flags, drain, timeout)
+            while (code := _sendto(self._c, tag, target, memory, length, msg_flags, poll_first, raw, len(raw))) < 0:
+                self._refused(code, (target, memory, length))
+        except BaseException as error:
+            self._withdraw(op, hold, error)
+            raise
+        return op
+
+    def recv(
+        self,
+        sock: Any,
+        bufsize: int,
+        msg_flags: int = 0,
+        *,
+        poll_first: bool = False,
+        user_data: object = None,
+        flags: int = 0,
+        drain: bool = False,
+        timeout: float | None = None,
+    ) -> Completion[bytes]:
+        """Receive up to `bufsize` bytes, as ``socket.recv``: none once the peer has shut down.
+
+        As there, to ask for 0 bytes waits for nothing: it becomes a nop.
+
+        Args:
+            sock: a socket, its descriptor, or a registered file.
+            bufsize: bytes, up to 2**31-1.
+            msg_flags: socket.MSG_*.
+            poll_first: wait for data before trying.
+
+        See `io_uring_prep_recv(3)`, kernel 5.6.
+        """
+        if not 0 <= bufsize <= lib.PYURING_MAX_LENGTH:
+            raise ValueError(f"bufsize must be between 0 and {lib.PYURING_MAX_LENGTH} bytes, not {bufsize}")
+        target = sock if isinstance(sock, int) else descriptor(sock)
+        op = BytesCompletion()
+        data = op._data = bytes(bufsize)  # see TransferOperations.read
+        if not bufsize:
+            return self._start(op, "recv", None, user_data, flags, drain, timeout, lib.pyuring_prep_nop)
+        try:
+            tag = self._enlist(op, "recv", (data, sock), user_data, flags, drain, timeout)
+            while (code := _recv(self._c, tag, target, data, bufsize, msg_flags, poll_first)) < 0:
+                self._refused(code, (target, data, bufsize))
+        except BaseException as error:
+            self._withdraw(op, None, error)
+            raise
+        return op
+
+    def recv_into(
+        self,
+        sock: Any,
+        buffer: Any,
+        nbytes: int = 0,
+        msg_flags: int = 0,
+        *,
+        poll_first: bool = False,
+        user_data: object = None,
+        flags: int = 0,
+        drain: bool = False,
+        timeout: float | None = None,
+    ) -> Completion[int]:
+        """Receive into `buffer`, as ``socket.recv_into``.
+
+        Args:
+            sock: a socket, its descriptor, or a registered file.
+            buffer: writable and contiguous. It cannot be resized until the operation is done.
+                Or provided buffers, one of which is taken when something arrives:
+                ``completion.buffer`` lends it.
+            nbytes: how many bytes at the most; 0 is the whole buffer.
+            msg_flags: socket.MSG_*.
+            poll_first: wait for data before trying.
+
+        Returns:
+            How many bytes were received, 0 once the peer has shut down.
+
+        See `io_uring_prep_recv(3)`, kernel 5.6.
+        """
+        if buffer.__class__ is BufferRing:
+            return self._recv_into_provided(
+                sock, buffer, index(nbytes), msg_flags, poll_first, user_data, flags, drain, timeout
+            )
+        target, nbytes = sock if isinstance(sock, int) else descriptor(sock), index(nbytes)
+        hold, memory, length = memory_of(self, buffer, writable=True)
+        if not 0 <= nbytes <= length:
+            release(hold)
+            raise ValueError(f"nbytes must be between 0 and the buffer's {length} bytes, not {nbytes}")
+        op: Completion[int] = Completion()
+        if not length:
+            return self._start(op, "recv_into", hold, user_data, flags, drain, timeout, lib.pyuring_prep_nop)
+        try:
+            tag = self._enlist(op, "recv_into", (hold, sock), user_data, flags, drain, timeout)
+            while (code := _recv(self._c, tag, target, memory, nbytes or length, msg_flags, poll_first)) < 0:
+                self._refused(code, (target, memory, nbytes or length))
+        except BaseException as error:
+            self._withdraw(op, hold, error)
+            raise
+        return op
+
+    def _recv_into_provided(
+        self,
+        sock: Any,
+        buffers: BufferRing,
+        nbytes: int,
+        msg_flags: int,
+        poll_first: bool,
+        user_data: object,
+        flags: int,
+        drain: bool,
+        timeout: float | None,
+    ) -> Completion[int]:
+        if not 0 <= nbytes <= buffers.size:
+            raise ValueError(f"nbytes must be between 0 and the buffers' {buffers.size} bytes, not {nbytes}")
+        op = FilledCompletion()
+        op._buffers = buffers
+        return self._start(
+            op, "recv_into", (buffers, sock), user_data, flags, drain, timeout,
+            lib.pyuring_prep_recv_provided, descriptor(sock), buffers._registered(), nbytes, msg_flags,
+            poll_first, False,
+        )  # fmt: skip

@@ -1,0 +1,213 @@
+"""Extended attributes."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from pyuring._ffi import CHARS, ffi, lib
+from pyuring.buffers import export
+from pyuring.completion import PathCompletion, PathNoneCompletion
+from pyuring.inflight import InFlight
+from pyuring.pathnames import encoded, is_path
+from pyuring.registered_files import descriptor
+
+if TYPE_CHECKING:
+    from pyuring._ffi import CData
+    from pyuring.completion import Completion, Path
+
+__all__ = ["XattrOperations"]
+
+#: The longest value there is: XATTR_SIZE_MAX of the kernel.
+LONGEST_VALUE = 65536
+
+#: Not cleared: only what the kernel wrote into it is ever shown.
+_allocate = ffi.new_allocator(should_clear_after_alloc=False)
+
+
+class XattrCompletion(PathCompletion[bytes]):
+    """A getxattr: the kernel writes into `_room`."""
+
+    __slots__ = ("_room", "_value_read")
+
+    _room: CData
+    _value_read: bytes | None
+
+    def _value(self, res: int) -> bytes:
+        if self._value_read is None:
+            self._value_read = bytes(ffi.buffer(self._room, res))
+            self._room = None  # of 64 KiB, most of which nobody needs any more
+        return self._value_read
+
+
+class XattrOperations(InFlight):
+    """Extended attributes. Symbolic links are followed: io_uring cannot do otherwise."""
+
+    def getxattr(
+        self,
+        path: Any,
+        attribute: Path,
+        size: int = LONGEST_VALUE,
+        *,
+        user_data: object = None,
+        flags: int = 0,
+        drain: bool = False,
+        timeout: float | None = None,
+    ) -> Completion[bytes]:
+        """Read an extended attribute of a file, as ``os.getxattr``.
+
+        Args:
+            path: the file's path; or a descriptor, anything with ``fileno()``, or a
+                registered file, which makes it an `fgetxattr`.
+            attribute: its name, such as ``"user.comment"``.
+            size: how many bytes there is room for; a longer value fails with ERANGE. No
+                value is longer than 65536.
+
+        Returns:
+            The attribute's value.
+
+        See `io_uring_prep_getxattr(3)`, kernel 5.19.
+        """
+        if not is_path(path):
+            return self._fgetxattr("getxattr", path, attribute, size, user_data, flags, drain, timeout)
+        op = XattrCompletion()
+        op._path = os.fspath(path)
+        raw, name = encoded(op._path), encoded(attribute)
+        room = _make_room(op, size)
+        return self._start(
+            op, "getxattr", (raw, name, room), user_data, flags, drain, timeout,
+            lib.pyuring_prep_getxattr, name, room, raw, size,
+        )  # fmt: skip
+
+    def fgetxattr(
+        self,
+        file: Any,
+        attribute: Path,
+        size: int = LONGEST_VALUE,
+        *,
+        user_data: object = None,
+        flags: int = 0,
+        drain: bool = False,
+        timeout: float | None = None,
+    ) -> Completion[bytes]:
+        """Read an extended attribute of an open file, as ``os.getxattr`` with a descriptor.
+
+        Args:
+            file: a descriptor, anything with ``fileno()``, or a registered file.
+            attribute: its name.
+            size: how many bytes there is room for; see `getxattr`.
+
+        Returns:
+            The attribute's value.
+
+        See `io_uring_prep_fgetxattr(3)`, kernel 5.19.
+        """
+        return self._fgetxattr("fgetxattr", file, attribute, size, user_data, flags, drain, timeout)
+
+    def _fgetxattr(
+        self,
+        operation: str,
+        file: Any,
+        attribute: Path,
+        size: int,
+        user_data: object,
+        flags: int,
+        drain: bool,
+        timeout: float | None,
+    ) -> Completion[bytes]:
+        target, name = descriptor(file), encoded(attribute)
+        op = XattrCompletion()
+        op._path = file
+        room = _make_room(op, size)
+        return self._start(
+            op, operation, (name, room, file), user_data, flags, drain, timeout,
+            lib.pyuring_prep_fgetxattr, target, name, room, size,
+        )  # fmt: skip
+
+    def setxattr(
+        self,
+        path: Any,
+        attribute: Path,
+        value: Any,
+        xattr_flags: int = 0,
+        *,
+        user_data: object = None,
+        flags: int = 0,
+        drain: bool = False,
+        timeout: float | None = None,
+    ) -> Completion[None]:
+        """Set an extended attribute of a file, as ``os.setxattr``.
+
+        Args:
+            path: the file's path; or a descriptor, anything with ``fileno()``, or a
+                registered file, which makes it an `fsetxattr`.
+            attribute: its name, such as ``"user.comment"``.
+            value: bytes-like and contiguous, up to 65536 bytes.
+            xattr_flags: os.XATTR_CREATE: only a new one, os.XATTR_REPLACE: only one that
+                is there, or 0.
+
+        See `io_uring_prep_setxattr(3)`, kernel 5.19.
+        """
+        if not is_path(path):
+            return self._fsetxattr("setxattr", path, attribute, value, xattr_flags, user_data, flags, drain, timeout)
+        op = PathNoneCompletion()
+        op._path = os.fspath(path)
+        raw, name = encoded(op._path), encoded(attribute)
+        held = export(value, writable=False)
+        return self._start(
+            op, "setxattr", (held, raw, name), user_data, flags, drain, timeout,
+            lib.pyuring_prep_setxattr, name, held, raw, xattr_flags, len(held),
+        )  # fmt: skip
+
+    def fsetxattr(
+        self,
+        file: Any,
+        attribute: Path,
+        value: Any,
+        xattr_flags: int = 0,
+        *,
+        user_data: object = None,
+        flags: int = 0,
+        drain: bool = False,
+        timeout: float | None = None,
+    ) -> Completion[None]:
+        """Set an extended attribute of an open file, as ``os.setxattr`` with a descriptor.
+
+        Args:
+            file: a descriptor, anything with ``fileno()``, or a registered file.
+            attribute: its name.
+            value: bytes-like and contiguous, up to 65536 bytes.
+            xattr_flags: as in `setxattr`.
+
+        See `io_uring_prep_fsetxattr(3)`, kernel 5.19.
+        """
+        return self._fsetxattr("fsetxattr", file, attribute, value, xattr_flags, user_data, flags, drain, timeout)
+
+    def _fsetxattr(
+        self,
+        operation: str,
+        file: Any,
+        attribute: Path,
+        value: Any,
+        xattr_flags: int,
+        user_data: object,
+        flags: int,
+        drain: bool,
+        timeout: float | None,
+    ) -> Completion[None]:
+        target, name = descriptor(file), encoded(attribute)
+        op = PathNoneCompletion()
+        op._path = file
+        held = export(value, writable=False)
+        return self._start(
+            op, operation, (held, name, file), user_data, flags, drain, timeout,
+            lib.pyuring_prep_fsetxattr, target, name, held, xattr_flags, len(held),
+        )  # fmt: skip
+
+
+def _make_room(op: XattrCompletion, size: int) -> CData:
+    if not 0 < size <= LONGEST_VALUE:
+        raise ValueError(f"size must be between 1 and {LONGEST_VALUE} bytes, not {size}")
+    op._value_read = None
+    op._room = room = _allocate(CHARS, size)
+    return room

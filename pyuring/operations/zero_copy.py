@@ -1,0 +1,126 @@
+"""Sending without a copy: the kernel sends from the user's memory, and says when it is done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pyuring._ffi import lib, new
+from pyuring.addresses import encode, family_of
+from pyuring.ancillary import pack
+from pyuring.completion import ZeroCopyCompletion
+from pyuring.inflight import InFlight
+from pyuring.kernel import is_older
+from pyuring.operations.messages import MESSAGE, message_vectors
+from pyuring.operations.socket_transfers import memory_of
+from pyuring.registered_buffers import RegisteredBuffer
+from pyuring.registered_files import descriptor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pyuring.addresses import Address
+
+__all__ = ["ZeroCopyOperations"]
+
+#: Kernels before 6.2 refuse to report whether they copied.
+_REPORT = 0 if is_older("6.2") else lib.PYURING_SEND_ZC_REPORT_USAGE
+_REPORT_POLL_FIRST = _REPORT | lib.IORING_RECVSEND_POLL_FIRST
+
+
+class ZeroCopyOperations(InFlight):
+    """Zero-copy sends. It pays for large buffers, from some ten kilobytes on.
+
+    The result comes as with any send; the memory is still in use then. It must not change
+    until the handle is `released`, and is not given back before.
+
+    In a ring that has been used with ``drain=True`` these are sends that copy, and say so:
+    the kernel would never start others. See `IOSQE_IO_DRAIN` in `io_uring_enter(2)`.
+    """
+
+    def send_zc(
+        self,
+        sock: Any,
+        data: Any,
+        msg_flags: int = 0,
+        *,
+        address: Address | None = None,
+        poll_first: bool = False,
+        user_data: object = None,
+        flags: int = 0,
+        drain: bool = False,
+        timeout: float | None = None,
+    ) -> ZeroCopyCompletion:
+        """Send `data` without copying it, as ``socket.send``, or ``socket.sendto`` with `address`.
+
+        Args:
+            sock: a TCP, UDP or raw socket, its descriptor, or a registered file.
+            data: bytes-like and contiguous, or a registered buffer, which need not be pinned
+                again. It must not change until the completion is `released`.
+            msg_flags: socket.MSG_*.
+            address: where to, as in `socket`; None is the peer. A host name is looked up
+                first, which blocks.
+            poll_first: wait for room before trying.
+
+        Returns:
+            How many bytes were sent.
+
+        See `io_uring_prep_send_zc(3)`, kernel 6.0.
+        """
+        target = descriptor(sock)
+        name = b"" if address is None else encode(address, family_of(sock))
+        how = _REPORT_POLL_FIRST if poll_first else _REPORT
+        op = ZeroCopyCompletion()
+        if isinstance(data, RegisteredBuffer):
+            return self._start(
+                op, "send_zc", (data._memory.pin, name, sock), user_data, flags, drain, timeout,
+                lib.pyuring_prep_send_zc_fixed, target, data._c, msg_flags, how, name, len(name),
+            )  # fmt: skip
+        hold, memory, length = memory_of(self, data, writable=False)
+        return self._start(
+            op, "send_zc", (hold, name, sock), user_data, flags, drain, timeout,
+            lib.pyuring_prep_send_zc, target, memory, length, msg_flags, how, name, len(name),
+        )  # fmt: skip
+
+    def sendmsg_zc(
+        self,
+        sock: Any,
+        buffers: Iterable[Any],
+        ancdata: Iterable[Any] = (),
+        msg_flags: int = 0,
+        address: Address | None = None,
+        *,
+        poll_first: bool = False,
+        user_data: object = None,
+        flags: int = 0,
+        drain: bool = False,
+        timeout: float | None = None,
+    ) -> ZeroCopyCompletion:
+        """Send one buffer after the other without copying them, as ``socket.sendmsg``.
+
+        Args:
+            sock: a TCP, UDP or raw socket, its descriptor, or a registered file.
+            buffers: up to 1024 contiguous bytes-like objects, which must not change until the
+                completion is `released`.
+            ancdata: ``(level, type, data)`` each.
+            msg_flags: socket.MSG_*.
+            address: where to, as in `socket`; None is the peer. A host name is looked up
+                first, which blocks.
+            poll_first: wait for room before trying.
+
+        Returns:
+            How many bytes were sent.
+
+        See `io_uring_prep_sendmsg_zc(3)`, kernel 6.1.
+        """
+        target = descriptor(sock)
+        name = b"" if address is None else encode(address, family_of(sock))
+        control = pack(ancdata)
+        how = _REPORT_POLL_FIRST if poll_first else _REPORT
+        array, exports = message_vectors("sendmsg_zc", buffers, writable=False)
+        message = new(MESSAGE)
+        return self._start(
+            ZeroCopyCompletion(), "sendmsg_zc", (message, array, exports, name, control, sock),
+            user_data, flags, drain, timeout,
+            lib.pyuring_prep_sendmsg_zc, target, message, array, len(exports), name, len(name), control, len(control),
+            msg_flags, how,
+        )  # fmt: skip

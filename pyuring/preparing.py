@@ -1,0 +1,201 @@
+"""Preparing an operation: its place in the in-flight table, and the call that takes its SQE.
+
+What the signal handlers demand of this code is in `inflight`, which has the rest of the
+table's life.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pyuring._ffi import lib
+from pyuring.buffers import release
+from pyuring.constants import SqeFlags
+from pyuring.errors import misuse
+from pyuring.timing import nanoseconds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyuring._ffi import RingStruct
+    from pyuring.completion import Handle
+
+__all__ = ["NO_SLOT", "Preparing"]
+
+H = TypeVar("H", bound="Handle")
+
+NO_SLOT = -1
+#: An argument that an operation has not.
+_NONE: Any = object()
+
+#: The modifiers that are safe on a single operation. Links are made with link(), so that
+#: no chain is ever split; the others would keep the handle from ever being done.
+_ALLOWED_FLAGS = int(SqeFlags.IO_DRAIN | SqeFlags.ASYNC)
+
+
+class Preparing:
+    """What the operations call; `InFlight` adds what becomes of them."""
+
+    _c: RingStruct
+    _table: list[Any]
+    _free: int
+    _holds: list[object]
+    _pid: int
+
+    def _enter(self, want: int, timeout_ns: int) -> int:
+        raise NotImplementedError
+
+    def _start(
+        self,
+        op: H,
+        operation: str,
+        hold: object,
+        user_data: object,
+        flags: int,
+        drain: bool,
+        timeout: float | None,
+        call: Callable[..., int],
+        a: Any = _NONE,
+        b: Any = _NONE,
+        c: Any = _NONE,
+        d: Any = _NONE,
+        *more: Any,
+    ) -> H:
+        """Put `op` in the table, let `call` take an SQE for it, and return it.
+
+        The arguments of `call` have names, because to pass on any number of them costs as much
+        as the C call; and `_enlist` is written out, as the hottest operations write out all of
+        this. Those with many arguments write out all but `_enlist`.
+        """
+        op._ring = self  # type: ignore[assignment]
+        op.operation = operation
+        op.user_data = user_data
+        op.res = None
+        op.flags = 0
+        try:
+            while self._free < 0:
+                self._make_room()
+            table = self._table
+            tag = slot = op._slot = self._free
+            self._free = table[slot]
+            table[slot] = op
+            self._holds[slot] = hold
+            if flags or drain or timeout is not None:
+                tag = self._tag(slot, flags, drain, timeout)
+            while True:
+                if b is _NONE:
+                    code = call(self._c, tag) if a is _NONE else call(self._c, tag, a)
+                elif c is _NONE:
+                    code = call(self._c, tag, a, b)
+                elif d is _NONE:
+                    code = call(self._c, tag, a, b, c)
+                elif not more:
+                    code = call(self._c, tag, a, b, c, d)
+                else:
+                    code = call(self._c, tag, a, b, c, d, *more)
+                if code >= 0:
+                    return op
+                self._refused(code, tuple(each for each in (a, b, c, d, *more) if each is not _NONE))
+        except BaseException as error:
+            self._withdraw(op, hold, error)
+            raise
+
+    def _enlist(
+        self,
+        op: Handle,
+        operation: str,
+        hold: object,
+        user_data: object,
+        flags: int,
+        drain: bool,
+        timeout: float | None,
+    ) -> int:
+        """Put `op` in the table, with what the kernel will touch for it; returns its tag for C.
+
+        Called in the ``try`` block of the call that takes the SQE: see `_withdraw`.
+        """
+        op._ring = self  # type: ignore[assignment]
+        op.operation = operation
+        op.user_data = user_data
+        op.res = None
+        op.flags = 0
+        while self._free < 0:
+            self._make_room()
+        table = self._table
+        slot = op._slot = self._free
+        self._free = table[slot]
+        table[slot] = op
+        self._holds[slot] = hold
+        if flags or drain or timeout is not None:
+            return self._tag(slot, flags, drain, timeout)
+        return slot
+
+    def _tag(self, slot: int, flags: int, drain: bool, timeout: float | None, rw_flags: int = 0) -> int:
+        """The tag of an operation that is more than plain."""
+        if drain:
+            flags |= SqeFlags.IO_DRAIN
+        if flags & ~_ALLOWED_FLAGS:
+            raise ValueError(
+                f"{SqeFlags(flags & ~_ALLOWED_FLAGS)!r} cannot be set on an operation; flags takes IO_DRAIN and ASYNC. "
+                "Link operations with ring.link(), and pass registered files where a descriptor goes"
+            )
+        tag = slot | int(flags) << lib.PYURING_TAG_FLAGS
+        if timeout is not None:
+            code = lib.pyuring_arm(self._c, slot, nanoseconds(timeout))
+            if code < 0:
+                self._refused(code)
+            tag |= lib.PYURING_TAG_TIMED
+        if rw_flags:
+            code = lib.pyuring_note_rw_flags(self._c, slot, rw_flags)
+            if code < 0:
+                self._refused(code)
+            tag |= lib.PYURING_TAG_RW
+        return tag
+
+    def _refused(self, code: int, arguments: tuple[object, ...] = ()) -> None:
+        """Make room if that is what a preparation lacked, or raise what is wrong with it."""
+        if code == lib.PYURING_NO_ROOM:
+            self._make_room()
+        elif code in (-errno.EBUSY, -errno.EAGAIN):
+            # The kernel takes no SQEs until CQEs are reaped, or it has memory again.
+            if not self._enter(0, -1):
+                raise OSError(-code, f"{os.strerror(-code)} (the kernel takes no SQE now, and nothing could be reaped)")
+        elif code == lib.PYURING_NOT_YOURS:
+            raise self._not_yours()
+        elif code != -errno.EINTR:
+            raise misuse(code, arguments)
+
+    def _rejection(self, code: int) -> Exception:
+        """The exception for a call about the ring itself that C or the kernel refused."""
+        return self._not_yours() if code == lib.PYURING_NOT_YOURS else misuse(code)
+
+    def _not_yours(self) -> RuntimeError:
+        if os.getpid() != self._pid:
+            return RuntimeError("this ring was made before the fork; make a new one in the child")
+        if self._c.owner:
+            return RuntimeError("a ring belongs to the thread that made it; make one in each thread")
+        return RuntimeError("the ring is closed")
+
+    def _make_room(self) -> None:
+        self._enter(1, -1)  # what is reaped stays for wait()
+
+    def _withdraw(self, op: Handle, hold: object, error: BaseException) -> None:
+        """Undo a preparation that raised, unless the operation was queued nonetheless.
+
+        That is where a signal handler raised after the SQE was taken: it goes on like any other.
+        """
+        slot = getattr(op, "_slot", NO_SLOT)
+        if slot >= 0:
+            table = self._table
+            if lib.pyuring_is_queued(self._c, slot) or not table or table[slot] is not op:
+                return
+            self._holds[slot] = None
+            table[slot] = self._free
+            self._free = slot
+        # The traceback keeps the frames, and with them the export: let go of it.
+        release(hold)
+        if isinstance(error, OverflowError):
+            fields = "offsets go up to 2**63-1, lengths and descriptors up to 2**31-1"
+            error.add_note(f"an argument does not fit its field of the SQE: {fields}")

@@ -1,0 +1,177 @@
+"""Zero-copy sends: their result first, the release of their memory later."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from pyuring import Ring
+from pyuring.completion import ZeroCopyCompletion
+
+Pair = tuple[socket.socket, socket.socket]
+Send = Callable[..., ZeroCopyCompletion]
+
+
+@pytest.fixture
+def connection(listener: socket.socket) -> Iterator[Pair]:
+    """Both ends of a TCP connection."""
+    with socket.create_connection(listener.getsockname()) as client:
+        accepted, _ = listener.accept()
+        with accepted:
+            yield client, accepted
+
+
+@pytest.fixture(params=["send_zc", "sendmsg_zc"])
+def send(request: pytest.FixtureRequest) -> Send:
+    if request.param == "send_zc":
+        return lambda ring, sock, data, **keywords: ring.send_zc(sock, data, **keywords)
+    return lambda ring, sock, data, **keywords: ring.sendmsg_zc(sock, [data], **keywords)
+
+
+def received(sock: socket.socket, count: int) -> bytes:
+    data = bytearray()
+    while len(data) < count:
+        data += sock.recv(1 << 20)
+    return bytes(data)
+
+
+def test_the_memory_is_released_once_the_peer_has_the_data(ring: Ring, connection: Pair, send: Send) -> None:
+    ours, theirs = connection
+    data = bytearray(os.urandom(100_000))
+    op = send(ring, ours, data)
+    sent = op.result(timeout=5)
+    while not op.released:
+        with pytest.raises(BufferError):
+            data.append(0)
+        assert received(theirs, sent) == data[:sent]
+        op.wait_released(timeout=5)
+    data.append(0)
+    assert op.copied is True, "to the loopback interface the kernel copies"
+    assert ring.in_flight == 0
+
+
+def test_each_send_comes_out_of_wait_once(ring: Ring, connection: Pair, send: Send) -> None:
+    ours, theirs = connection
+    operations = [send(ring, ours, bytes([i]) * 1000, user_data=i) for i in range(20)]
+    seen: list[Any] = []
+    while len(seen) < 20:
+        seen += [op.user_data for op in ring.wait(1, timeout=5)]
+    assert sorted(seen) == list(range(20))
+    assert received(theirs, 20_000) == b"".join(bytes([i]) * 1000 for i in range(20))
+    for op in operations:
+        op.wait_released(timeout=5)
+    assert ring.completions() == []
+
+
+def test_the_slots_come_back(connection: Pair, send: Send) -> None:
+    ours, theirs = connection
+    with Ring(8, cq_entries=8) as ring:
+        for i in range(300):
+            op = send(ring, ours, b"%5d" % i)
+            assert op.result(timeout=5) == 5
+            assert theirs.recv(5) == b"%5d" % i
+        op.wait_released(timeout=5)
+        assert ring.in_flight == 0
+
+
+def test_a_send_that_fails_gives_its_memory_back(ring: Ring, sockets: Pair, send: Send) -> None:
+    data = bytearray(100)
+    op = send(ring, sockets[0], data)
+    with pytest.raises(OSError, match="not supported"):
+        op.result(timeout=5)
+    with pytest.raises(OSError, match="not supported"):
+        op.wait_released(timeout=5)
+    assert op.released
+    data.append(0)
+
+
+def test_close_waits_for_the_release(connection: Pair, send: Send) -> None:
+    data = bytearray(100_000)
+    with Ring(8) as ring:
+        op = send(ring, connection[0], data)
+        ring.submit()
+    assert op.done
+    data.append(0)
+
+
+def test_a_registered_buffer_is_sent_from(ring: Ring, connection: Pair) -> None:
+    ours, theirs = connection
+    pool = ring.register_buffers(count=2, size=4096)
+    pool[1].view[:] = os.urandom(4096)
+    op = ring.send_zc(ours, pool[1][100:3000], socket.MSG_WAITALL)
+    assert op.result(timeout=5) == 2900
+    assert received(theirs, 2900) == pool[1].view[100:3000]
+    op.wait_released(timeout=5)
+
+
+def test_an_address_is_where_it_goes(ring: Ring) -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as ours, socket.socket(type=socket.SOCK_DGRAM) as theirs:
+        ours.bind(("127.0.0.1", 0))
+        theirs.bind(("127.0.0.1", 0))
+        pool = ring.register_buffers([bytearray(b"three")])
+        for op in (
+            ring.send_zc(ours, b"one", address=theirs.getsockname()),
+            ring.sendmsg_zc(ours, [b"t", b"wo"], (), 0, theirs.getsockname()),
+            ring.send_zc(ours, pool[0], address=theirs.getsockname()),
+        ):
+            op.result(timeout=5)
+        assert [theirs.recvfrom(9) for _ in range(3)] == [
+            (data, ours.getsockname()) for data in (b"one", b"two", b"three")
+        ]
+
+
+# -- drains, behind which the kernel would never start a zero-copy send -------------------------------
+
+
+def test_a_send_with_drain_copies_and_says_so(ring: Ring, connection: Pair, send: Send) -> None:
+    ours, theirs = connection
+    before = ring.timeout(0.01)
+    op = send(ring, ours, b"hello", drain=True)
+    assert op.result(timeout=5) == 5
+    assert before.done
+    assert op.released
+    assert op.copied is True
+    assert theirs.recv(9) == b"hello"
+    op.wait_released()
+
+
+def test_a_send_behind_a_drain_starts_when_that_is_over(
+    ring: Ring, connection: Pair, pipe: tuple[int, int], send: Send
+) -> None:
+    ours, theirs = connection
+    first, drained = ring.read(pipe[0], 1), ring.nop(drain=True)
+    op = send(ring, ours, b"hello")
+    ring.submit()
+    assert ring.wait(1, timeout=0.01) == []
+    os.write(pipe[1], b"x")
+    assert [first.result(timeout=5), drained.result(timeout=5), op.result(timeout=5)] == [b"x", 0, 5]
+    assert theirs.recv(9) == b"hello"
+
+
+def test_a_send_after_a_drain_that_is_over_is_started(ring: Ring, connection: Pair, send: Send) -> None:
+    assert ring.nop(drain=True).result() == 0
+    pool = ring.register_buffers([bytearray(b"hello")])
+    assert ring.send_zc(connection[0], pool[0]).result(timeout=5) == 5
+    assert send(ring, connection[0], b"hello").result(timeout=5) == 5
+    assert received(connection[1], 10) == b"hellohello"
+
+
+def test_a_send_in_a_chain_that_drains_further_on_is_started(ring: Ring, connection: Pair, send: Send) -> None:
+    with ring.link():
+        op = send(ring, connection[0], b"hello")
+        last = ring.nop(drain=True)
+    assert op.result(timeout=5) == 5
+    assert last.result(timeout=5) == 0
+    assert connection[1].recv(9) == b"hello"
+
+
+def test_a_drain_behind_a_send_waits_for_its_release(ring: Ring, connection: Pair, send: Send) -> None:
+    op = send(ring, connection[0], b"hello")
+    assert ring.nop(drain=True).result(timeout=5) == 0
+    assert op.result() == 5
+    op.wait_released(timeout=5)
+    assert op.released
