@@ -296,26 +296,33 @@ def test_the_limits_of_workers_are_told_and_changed() -> None:
     assert last == (4, 5)
 
 
-def test_there_are_no_more_workers_than_allowed(tmp_path: Path) -> None:
+def test_there_are_no_more_workers_than_allowed() -> None:
     def workers() -> int:
-        return len([task for task in Path("/proc/self/task").iterdir() if "iou-wrk" in (task / "comm").read_text()])
+        """Those of this thread: they bear its number."""
+        mine = f"iou-wrk-{threading.get_native_id()}"
+        return sum((task / "comm").read_text().strip() == mine for task in Path("/proc/self/task").glob("*"))
 
-    def call() -> int:
-        with Ring(64) as ring:
-            ring.iowq_max_workers(unbounded=2)
-            ends = os.pipe()
-            before = workers()
-            for _ in range(20):
-                ring.read(ends[0], 1, flags=SqeFlags.ASYNC)
-            ring.submit()
-            time.sleep(0.1)
-            grown = workers() - before
-            ring.close()
-            os.close(ends[0])
-            os.close(ends[1])
-            return grown
+    def call() -> tuple[int, int]:
+        ends = os.pipe()
+        found = []
+        for limit in (2, 6):
+            with Ring(64) as ring:
+                ring.iowq_max_workers(unbounded=limit)
+                for _ in range(20):
+                    ring.read(ends[0], 1, flags=SqeFlags.ASYNC)
+                ring.submit()
+                deadline = time.monotonic() + 10
+                while workers() < limit and time.monotonic() < deadline:
+                    time.sleep(0.001)
+                time.sleep(0.05)
+                found.append(workers())
+        for end in ends:
+            os.close(end)
+        return found[0], found[1]
 
-    assert 1 <= in_a_thread_of_its_own(call) <= 2
+    few, more = in_a_thread_of_its_own(call)
+    assert few == 2
+    assert more == 6
 
 
 @pytest.mark.parametrize("limits", [(0, None), (None, 0), (-1, None), (2**31, None), (None, 2**40)])
