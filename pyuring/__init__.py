@@ -35,8 +35,13 @@ from pyuring.registered_buffers import RegisteredBuffer as RegisteredBuffer
 from pyuring.registered_buffers import RegisteredBuffers as RegisteredBuffers
 from pyuring.registered_files import RegisteredFile as RegisteredFile
 from pyuring.registered_files import RegisteredFiles as RegisteredFiles
+from pyuring.restrictions import Restrictions as Restrictions
 from pyuring.ring import Ring as Ring
 from pyuring.stat import StatxResult as StatxResult
+from pyuring.survey import KernelItem as KernelItem
+from pyuring.survey import Probe as Probe
+from pyuring.survey import probe as probe
+from pyuring.tuning import NapiSettings as NapiSettings
 from pyuring.version import __version__ as __version__
 
 __all__ = [
@@ -45,7 +50,10 @@ __all__ = [
     "Completion",
     "EpollOp",
     "Features",
+    "KernelItem",
     "Multishot",
+    "NapiSettings",
+    "Probe",
     "ProvidedBuffer",
     "RegisteredBuffer",
     "RegisteredBuffers",
@@ -53,6 +61,7 @@ __all__ = [
     "RegisteredFiles",
     "RenameFlags",
     "ResolveFlags",
+    "Restrictions",
     "Ring",
     "RwFlags",
     "SetupFlags",
@@ -66,6 +75,7 @@ __all__ = [
     "UnsupportedError",
     "ffi",
     "lib",
+    "probe",
     "send_message",
 ]
 

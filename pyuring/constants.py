@@ -66,9 +66,9 @@ class SetupFlags(IntFlag):
     CLAMP = lib.IORING_SETUP_CLAMP
     """Cut sizes that are too large down to the kernel's limits. Kernel 5.6."""
     ATTACH_WQ = lib.IORING_SETUP_ATTACH_WQ
-    """Share another ring's worker threads."""
+    """Share another ring's SQPOLL thread. Set by passing ``attach_wq``. Kernel 5.6."""
     R_DISABLED = lib.IORING_SETUP_R_DISABLED
-    """Start disabled."""
+    """Start disabled, until ``ring.enable()``. Set by passing ``restrictions``, too. Kernel 5.10."""
     SUBMIT_ALL = lib.IORING_SETUP_SUBMIT_ALL
     """Go on submitting after an SQE that the kernel refuses. Kernel 5.18."""
     COOP_TASKRUN = lib.IORING_SETUP_COOP_TASKRUN
@@ -76,23 +76,27 @@ class SetupFlags(IntFlag):
     TASKRUN_FLAG = lib.IORING_SETUP_TASKRUN_FLAG
     """Show in memory that completions wait for the kernel to be entered. Kernel 5.19."""
     SQE128 = lib.IORING_SETUP_SQE128
-    """SQEs of 128 bytes."""
+    """SQEs of 128 bytes, for ``uring_cmd``. Kernel 5.19."""
     CQE32 = lib.IORING_SETUP_CQE32
-    """CQEs of 32 bytes."""
+    """CQEs of 32 bytes. Kernel 5.19."""
     SINGLE_ISSUER = lib.IORING_SETUP_SINGLE_ISSUER
     """Only one thread submits, which is pyuring's rule anyway. Kernel 6.0."""
     DEFER_TASKRUN = lib.IORING_SETUP_DEFER_TASKRUN
     """Complete operations only while the owner waits. Kernel 6.1."""
     NO_MMAP = lib.IORING_SETUP_NO_MMAP
-    """The caller supplies the rings' memory."""
+    """The caller supplies the rings' memory; not offered. Kernel 6.5."""
     REGISTERED_FD_ONLY = lib.IORING_SETUP_REGISTERED_FD_ONLY
-    """The ring has no descriptor."""
+    """The ring has no descriptor; not offered. Kernel 6.5."""
     NO_SQARRAY = lib.IORING_SETUP_NO_SQARRAY
     """The SQ has no index array; liburing from 2.6 on sets it where the kernel has it. Kernel 6.6."""
     HYBRID_IOPOLL = lib.IORING_SETUP_HYBRID_IOPOLL
-    """Sleep before polling. Kernel 6.13."""
+    """Sleep before polling, with IOPOLL. Kernel 6.13."""
     CQE_MIXED = lib.IORING_SETUP_CQE_MIXED
     """CQEs of 16 and of 32 bytes. Kernel 6.18."""
+    SQE_MIXED = lib.IORING_SETUP_SQE_MIXED
+    """SQEs of 64 and of 128 bytes; not offered. Kernel 6.19."""
+    SQ_REWIND = lib.IORING_SETUP_SQ_REWIND
+    """Submit from the start of the SQ each time; not offered. Kernel 7.0."""
 
 
 class Features(IntFlag):

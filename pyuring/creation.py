@@ -10,12 +10,14 @@ from pyuring._ffi import lib
 from pyuring.constants import SetupFlags
 from pyuring.diagnosis import unavailable
 from pyuring.errors import UnsupportedError
-from pyuring.probe import is_older
+from pyuring.history import SETUP_FLAGS
+from pyuring.kernel import is_older
 
 if TYPE_CHECKING:
     from pyuring._ffi import CData
+    from pyuring.ring import Ring
 
-__all__ = ["make_ring"]
+__all__ = ["check_sizes", "make_ring"]
 
 #: The kernel's own limits (IORING_MAX_ENTRIES, IORING_MAX_CQ_ENTRIES).
 MAX_ENTRIES = 32768
@@ -36,25 +38,25 @@ REFUSED = {
     SetupFlags.CQSIZE: "pass cq_entries=",
     SetupFlags.SQ_AFF: "pass sq_thread_cpu= with SQPOLL",
     SetupFlags.NO_SQARRAY: "liburing sets it by itself where the kernel has it",
-    SetupFlags.ATTACH_WQ: "pyuring does not offer sharing worker threads yet",
-    SetupFlags.R_DISABLED: "pyuring does not offer restrictions yet",
-    SetupFlags.SQE128: "no operation of pyuring has large SQEs yet",
-    SetupFlags.CQE32: "no operation of pyuring has large CQEs yet",
-    SetupFlags.CQE_MIXED: "no operation of pyuring has large CQEs yet",
-    SetupFlags.NO_MMAP: "liburing maps the ring's memory",
-    SetupFlags.REGISTERED_FD_ONLY: "a ring without a descriptor cannot be waited for in an event loop",
+    SetupFlags.ATTACH_WQ: "pass attach_wq= with the other ring",
+    SetupFlags.NO_MMAP: "the ring's memory is the kernel's, which pyuring maps and keeps from forked children",
+    SetupFlags.REGISTERED_FD_ONLY: "a ring without a descriptor can be neither closed by the thread that collects it "
+    "nor waited for in an event loop; register_ring_fd() gives the speed of it",
+    SetupFlags.SQE_MIXED: "pyuring prepares SQEs of one size; SQE128 makes all of them large",
+    SetupFlags.SQ_REWIND: "pyuring counts on a submission queue that is a ring",
 }
 
-#: The first kernel that takes each flag.
-SINCE = {
-    SetupFlags.CLAMP: "5.6",
-    SetupFlags.SUBMIT_ALL: "5.18",
-    SetupFlags.COOP_TASKRUN: "5.19",
-    SetupFlags.TASKRUN_FLAG: "5.19",
-    SetupFlags.SINGLE_ISSUER: "6.0",
-    SetupFlags.DEFER_TASKRUN: "6.1",
-    SetupFlags.HYBRID_IOPOLL: "6.13",
-}
+_WITHOUT_INTERRUPTS = SetupFlags.COOP_TASKRUN | SetupFlags.DEFER_TASKRUN
+
+#: Combinations that no kernel takes: (with, lacking, why). An empty `lacking` is "together".
+CONFLICTS = (
+    (SetupFlags.DEFER_TASKRUN, SetupFlags.SINGLE_ISSUER, "DEFER_TASKRUN needs SINGLE_ISSUER too"),
+    (SetupFlags.TASKRUN_FLAG, _WITHOUT_INTERRUPTS, "TASKRUN_FLAG needs COOP_TASKRUN or DEFER_TASKRUN"),
+    (SetupFlags.HYBRID_IOPOLL, SetupFlags.IOPOLL, "HYBRID_IOPOLL is a way of polling: it needs IOPOLL too"),
+    (SetupFlags.DEFER_TASKRUN | SetupFlags.SQPOLL, None, "DEFER_TASKRUN and SQPOLL exclude each other"),
+    (SetupFlags.COOP_TASKRUN | SetupFlags.SQPOLL, None, "COOP_TASKRUN and SQPOLL exclude each other"),
+    (SetupFlags.CQE32 | SetupFlags.CQE_MIXED, None, "CQE32 makes all CQEs large, CQE_MIXED some: pass one of them"),
+)
 
 
 def make_ring(
@@ -64,50 +66,82 @@ def make_ring(
     setup: SetupFlags | int | None,
     sq_thread_idle: int | None,
     sq_thread_cpu: int | None,
+    attach_wq: Ring | None,
+    *,
+    disabled: bool,
 ) -> None:
-    """Set up `c`, a zeroed ``struct pyuring``; arguments as for `Ring`."""
-    check_sizes(entries, cq_entries)
+    """Set up `c`, a zeroed ``struct pyuring``; arguments as for `Ring`.
+
+    With `disabled` the ring is still to be enabled, as with ``R_DISABLED``.
+    """
     chosen = SetupFlags(0) if setup is None else SetupFlags(setup)
+    check_sizes(entries, cq_entries, clamp=SetupFlags.CLAMP in chosen)
     check_flags(chosen)
     if not chosen & SetupFlags.SQPOLL and (sq_thread_idle is not None or sq_thread_cpu is not None):
         raise ValueError("sq_thread_idle and sq_thread_cpu need setup=SetupFlags.SQPOLL")
+    extra = SetupFlags(0)
+    wq_fd = 0
     if sq_thread_cpu is not None:
-        chosen |= SetupFlags.SQ_AFF
+        extra |= SetupFlags.SQ_AFF
+    if disabled:
+        extra |= SetupFlags.R_DISABLED
+    if attach_wq is not None:
+        extra |= SetupFlags.ATTACH_WQ
+        wq_fd = descriptor_to_attach(attach_wq)
     error = -errno.EINVAL
     for flags in PREFERRED if setup is None else (chosen,):
-        error = lib.pyuring_setup(c, entries, cq_entries or 0, flags, sq_thread_idle or 0, sq_thread_cpu or 0)
+        error = lib.pyuring_setup(
+            c, entries, cq_entries or 0, flags | extra, sq_thread_idle or 0, sq_thread_cpu or 0, wq_fd
+        )
         if error != -errno.EINVAL:
             break
-    if error == -errno.EINVAL and setup is not None:
-        raise refused_setup(chosen)
+    if error == -errno.EINVAL and (setup is not None or extra):
+        raise refused_setup(chosen | extra)
     if error < 0:
         raise unavailable(-error, entries, cq_entries)
 
 
-def check_sizes(entries: int, cq_entries: int | None) -> None:
-    """Refuse what the kernel would refuse without saying why."""
-    if not 1 <= entries <= MAX_ENTRIES:
+def descriptor_to_attach(ring: Ring) -> int:
+    """The descriptor of the ring whose worker threads are to be shared."""
+    if not hasattr(ring, "_pid"):
+        raise TypeError(f"attach_wq takes a Ring, not {type(ring).__name__}")
+    if ring._pid != os.getpid():
+        raise RuntimeError("the ring of attach_wq was made before the fork: its worker threads are the parent's")
+    return ring.fileno()
+
+
+def check_sizes(entries: int, cq_entries: int | None, *, clamp: bool = False) -> None:
+    """Refuse what the kernel would refuse without saying why; with `clamp` it cuts what is too large."""
+    if entries < 1 or (entries > MAX_ENTRIES and not clamp):
         raise ValueError(f"entries must be between 1 and {MAX_ENTRIES}, not {entries}")
-    if cq_entries is not None and not entries <= cq_entries <= MAX_CQ_ENTRIES:
+    if (
+        cq_entries is not None
+        and (cq_entries < entries or cq_entries > MAX_CQ_ENTRIES)
+        and not (clamp and cq_entries > 0)
+    ):
         raise ValueError(f"cq_entries must be between entries ({entries}) and {MAX_CQ_ENTRIES}, not {cq_entries}")
 
 
 def check_flags(flags: SetupFlags) -> None:
-    """Refuse flags that are set by other means, or not offered."""
+    """Refuse flags that are set by other means, not offered, or newer than this kernel."""
     for flag, instead in REFUSED.items():
         if flags & flag:
+            if is_older(SETUP_FLAGS[flag]):
+                raise too_new(flag)
             raise ValueError(f"setup must not contain {flag.name}: {instead}")
+
+
+def too_new(flag: SetupFlags) -> UnsupportedError:
+    """The exception for a flag that this kernel lacks."""
+    return UnsupportedError(errno.EINVAL, f"{flag.name} needs Linux {SETUP_FLAGS[flag]}; this is {os.uname().release}")
 
 
 def refused_setup(flags: SetupFlags) -> Exception:
     """Tell a flag that is newer than the kernel from flags that exclude each other."""
-    for flag, since in SINCE.items():
+    for flag, since in SETUP_FLAGS.items():
         if flags & flag and is_older(since):
-            return UnsupportedError(errno.EINVAL, f"{flag.name} needs Linux {since}; this is {os.uname().release}")
-    if flags & SetupFlags.DEFER_TASKRUN and not flags & SetupFlags.SINGLE_ISSUER:
-        return ValueError("DEFER_TASKRUN needs SINGLE_ISSUER too")
-    if flags & SetupFlags.DEFER_TASKRUN and flags & SetupFlags.SQPOLL:
-        return ValueError("DEFER_TASKRUN and SQPOLL exclude each other")
-    if flags & SetupFlags.TASKRUN_FLAG and not flags & (SetupFlags.COOP_TASKRUN | SetupFlags.DEFER_TASKRUN):
-        return ValueError("TASKRUN_FLAG needs COOP_TASKRUN or DEFER_TASKRUN")
+            return too_new(flag)
+    for present, lacking, why in CONFLICTS:
+        if present in flags and (lacking is None or not flags & lacking):
+            return ValueError(why)
     return ValueError(f"the kernel refuses this combination: {flags!r}")

@@ -8,7 +8,7 @@ import resource
 from pathlib import Path
 
 from pyuring.errors import UnavailableError
-from pyuring.probe import is_older
+from pyuring.kernel import is_older
 
 __all__ = ["memlock_shortage", "unavailable"]
 

@@ -70,6 +70,18 @@ _VALUE_ERRORS: dict[int, str] = {
     ),
 }
 
+#: What it says, or the kernel, of the state that the ring is in.
+_RUNTIME_ERRORS: dict[int, str] = {
+    lib.PYURING_IN_CHAIN: "not inside a link() block: its operations are submitted together at its end",
+    lib.PYURING_EXHAUSTED: "this ring has used up its operation ids; make a new one",
+    lib.PYURING_STARVED: (
+        "all that is in flight waits for a provided buffer, and all of them are lent: "
+        "this would wait for ever. Give some back: leave their with blocks, or ask for their result()"
+    ),
+    lib.PYURING_BAD_SLOT: "internal error: the slot for the operation is taken",
+    -errno.EBADFD: "the ring is disabled: enable() it first",
+}
+
 
 def misuse(code: int, arguments: tuple[object, ...] = ()) -> Exception:
     """The exception for a negative answer of the C layer itself."""
@@ -89,15 +101,6 @@ def misuse(code: int, arguments: tuple[object, ...] = ()) -> Exception:
             "more linked SQEs than the ring has entries (an operation with timeout= is two of them): "
             "make the chain shorter or the ring larger"
         )
-    if code == lib.PYURING_IN_CHAIN:
-        return RuntimeError("not inside a link() block: its operations are submitted together at its end")
-    if code == lib.PYURING_EXHAUSTED:
-        return RuntimeError("this ring has used up its operation ids; make a new one")
-    if code == lib.PYURING_STARVED:
-        return RuntimeError(
-            "all that is in flight waits for a provided buffer, and all of them are lent: "
-            "this would wait for ever. Give some back: leave their with blocks, or ask for their result()"
-        )
     if code == lib.PYURING_NO_CHAIN:
         return ValueError("a multishot operation cannot be linked: what follows would wait for its end")
     if code == lib.PYURING_NOT_POLLED:
@@ -107,6 +110,6 @@ def misuse(code: int, arguments: tuple[object, ...] = ()) -> Exception:
         )
     if code in _VALUE_ERRORS:
         return ValueError(_VALUE_ERRORS[code])
-    if code == lib.PYURING_BAD_SLOT:
-        return RuntimeError("internal error: the slot for the operation is taken")
+    if code in _RUNTIME_ERRORS:
+        return RuntimeError(_RUNTIME_ERRORS[code])
     return OSError(-code, os.strerror(-code))

@@ -20,10 +20,11 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from pyuring import mixed
-from pyuring._ffi import NULL, ffi, lib, new
+from pyuring._ffi import ffi, lib, new
+from pyuring.batch_arrays import install, make_arrays
 from pyuring.errors import misuse
+from pyuring.kernel import OPCODES, SINCE, read_probe
 from pyuring.preparing import NO_SLOT, Preparing
-from pyuring.probe import OPCODES, SINCE, read_probe
 from pyuring.timing import nanoseconds
 
 if TYPE_CHECKING:
@@ -77,19 +78,15 @@ class InFlight(Preparing):
         self._chain: weakref.ref[Any] | None = None
         self._pid = os.getpid()
 
+    _batch_slots: CData
+    _batch_res: CData
+    _batch_flags: CData
+    _batch_places: CData
+    _batch_extra: CData | None
+
     def _make_table(self) -> None:
         limit = self._c.limit
-        self._batch_slots: CData = new("int32_t[]", limit)
-        self._batch_res: CData = new("int32_t[]", limit)
-        self._batch_flags: CData = new("uint64_t[]", limit)
-        self._batch_places: CData = new("uint64_t[]", limit)
-        large = self._c.ring.flags & (lib.IORING_SETUP_CQE32 | lib.IORING_SETUP_CQE_MIXED)
-        self._batch_extra: CData | None = new("uint64_t[]", 2 * limit) if large else None
-        self._c.batch_slots = self._batch_slots
-        self._c.batch_res = self._batch_res
-        self._c.batch_flags = self._batch_flags
-        self._c.batch_places = self._batch_places
-        self._c.batch_extra = self._batch_extra or NULL
+        install(self, make_arrays(self._c, limit))
         self._holds = [None] * limit
         self._kept += [self._c, self._holds]
         self._table = [*range(1, limit), NO_SLOT]
@@ -131,9 +128,9 @@ class InFlight(Preparing):
     def _enter_failed(self, code: int) -> None:
         if code == lib.PYURING_NOT_YOURS:
             raise self._not_yours()
-        if code == lib.PYURING_STARVED:
-            if self._feed():
-                return
+        if code == lib.PYURING_STARVED and self._feed():
+            return
+        if code in (lib.PYURING_STARVED, -errno.EBADFD):
             raise misuse(code)
         raise OSError(-code, f"{os.strerror(-code)} (io_uring_enter)")
 

@@ -18,7 +18,7 @@ from pyuring.completion import Completion
 from pyuring.diagnosis import memlock_shortage
 from pyuring.errors import UnsupportedError
 from pyuring.inflight import InFlight
-from pyuring.probe import is_older
+from pyuring.kernel import is_older
 
 T_co = TypeVar("T_co", covariant=True)
 

@@ -3,57 +3,19 @@
 from __future__ import annotations
 
 import errno
-import mmap
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from pyuring._ffi import NULL, ffi, lib, new
-from pyuring.buffers import export, release
 from pyuring.diagnosis import memlock_shortage
+from pyuring.errors import UnsupportedError
 from pyuring.inflight import InFlight
+from pyuring.registered_memory import Memory, Piece, check_length, empty, export_all, share, slab
 
 if TYPE_CHECKING:
-    from pyuring._ffi import CData
+    from pyuring.ring import Ring
 
 __all__ = ["BufferRegistration", "RegisteredBuffer", "RegisteredBuffers"]
-
-PAGE = 4096
-#: What the kernel takes in one registered buffer (1 GiB), and in one table.
-LARGEST_BUFFER = 1 << 30
-MAX_BUFFERS = 1 << 14
-
-
-class _Pin:
-    """Keeps registered memory in place: as long as it is registered, or in flight."""
-
-    __slots__ = ("export",)
-
-    def __init__(self, held: CData) -> None:
-        self.export = held
-
-
-class _Memory:
-    """One registered piece of memory."""
-
-    __slots__ = ("owner", "pin")
-
-    def __init__(self, owner: Any, held: CData) -> None:
-        self.owner = owner
-        #: None once it is unregistered. Operations in flight hold the pin, not the export
-        #: itself: one that fails to start gives up what it holds, and this is not its own.
-        self.pin: _Pin | None = _Pin(held)
-
-    def __len__(self) -> int:
-        return len(self.pin.export) if self.pin else 0
-
-    def release(self) -> None:
-        """Give up the memory at once: it was not registered after all."""
-        if self.pin:
-            release(self.pin.export)
-
-
-#: (memory, offset in it, length, index in the kernel's table)
-_Piece: TypeAlias = tuple[_Memory, int, int, int]
 
 
 class RegisteredBuffer:
@@ -64,10 +26,10 @@ class RegisteredBuffer:
 
     __slots__ = ("_c", "_memory", "_offset")
 
-    def __init__(self, memory: _Memory, offset: int, length: int, address: int, index: int, table: int) -> None:
+    def __init__(self, memory: Memory, offset: int, length: int, address: int, index: int) -> None:
         self._memory = memory
         self._offset = offset
-        self._c = new("struct pyuring_buffer *", (ffi.cast("void *", address), length, index, table))
+        self._c = new("struct pyuring_buffer *", (ffi.cast("void *", address), length, index, memory.live))
 
     @property
     def index(self) -> int:
@@ -90,21 +52,29 @@ class RegisteredBuffer:
             raise ValueError("a part of a registered buffer must be contiguous")
         address = int(ffi.cast("uintptr_t", self._c.address)) + start
         length = max(stop - start, 0)
-        return RegisteredBuffer(self._memory, self._offset + start, length, address, self._c.index, self._c.table)
+        return RegisteredBuffer(self._memory, self._offset + start, length, address, self._c.index)
 
     def __repr__(self) -> str:
         return f"<RegisteredBuffer index={self.index} length={len(self)}>"
 
 
 class RegisteredBuffers(Sequence[RegisteredBuffer]):
-    """The registered buffers of a ring; made by `Ring.register_buffers`."""
+    """The registered buffers of a ring; made by `Ring.register_buffers` and `Ring.clone_buffers`."""
 
-    def __init__(self, ring: BufferRegistration, pieces: list[_Piece], table: int) -> None:
+    def __init__(
+        self, ring: BufferRegistration, pieces: Sequence[Piece | None], memories: list[Memory | None], table: int
+    ) -> None:
         self._ring = ring
         self._table = table
-        #: All of them, and the objects made of them so far.
-        self._pieces = pieces
+        #: By index, and the objects made of them so far.
+        self._pieces = list(pieces)
         self._made: dict[int, RegisteredBuffer] = {}
+        #: By the kernel's number; a slab is one. An interrupted update leaves one more.
+        self._memories = memories
+        self._is_slab = any(piece is not None and piece[2] != len(piece[0]) for piece in pieces)
+        for memory in memories:
+            if memory is not None:
+                memory.live[0] = table
 
     @overload
     def __getitem__(self, index: int) -> RegisteredBuffer: ...
@@ -117,18 +87,80 @@ class RegisteredBuffers(Sequence[RegisteredBuffer]):
             raise ValueError("the buffers were unregistered")
         made = self._made.get(index)
         if made is None:
-            if not -len(self) <= index < len(self):
-                raise IndexError(f"no registered buffer {index}: there are {len(self)}")
-            index %= len(self)
-            memory, offset, length, number = self._pieces[index]
+            index = self._checked(index)
+            piece = self._pieces[index]
+            if piece is None:
+                raise ValueError(f"no buffer is registered in slot {index}: update() it first")
+            memory, offset, length, number = piece
             if memory.pin is None:  # interrupted while it was unregistered
                 raise ValueError("the buffers were unregistered")
             address = int(ffi.cast("uintptr_t", memory.pin.export)) + offset
-            made = self._made.setdefault(index, RegisteredBuffer(memory, offset, length, address, number, self._table))
+            made = self._made.setdefault(index, RegisteredBuffer(memory, offset, length, address, number))
         return made
 
     def __len__(self) -> int:
         return len(self._pieces)
+
+    def _checked(self, index: int) -> int:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"no registered buffer {index}: there are {len(self)}")
+        return index % len(self)
+
+    def update(self, index: int, buffer: object, *, tag: object = None) -> RegisteredBuffer | None:
+        """Put `buffer` into slot `index`, replacing what is there.
+
+        Operations in flight go on with the memory they started with. Later ones that use
+        what was replaced raise ``ValueError``.
+
+        Args:
+            index: the slot.
+            buffer: a writable contiguous buffer, or None to empty the slot.
+            tag: as in `Ring.register_buffers`.
+
+        Returns:
+            The registered buffer; None for an emptied slot.
+
+        Raises:
+            ValueError: the buffers are a slab, which is one buffer for the kernel.
+
+        See `io_uring_register_buffers_update_tag(3)`, kernel 5.13.
+        """
+        ring, memories = self._ring, self._memories
+        index = self._checked(index)
+        if ring._buffers is not self:
+            raise ValueError("the buffers were unregistered")
+        if self._is_slab:
+            raise ValueError("a slab is one registered buffer: its parts cannot be replaced")
+        if buffer is None and tag is not None:
+            raise ValueError("an empty slot has no tag")
+        memory = None if buffer is None else Memory.of(buffer)
+        vector = new("struct iovec *")
+        try:
+            if memory is not None and memory.pin is not None:
+                check_length(memory, index)
+                vector.iov_base, vector.iov_len = memory.pin.export, len(memory)
+            number = ring._new_tag(tag)
+            memories.append(memory)  # held from here on, whatever interrupts
+            code = lib.pyuring_update_buffer(ring._c, index, vector, number)
+            if code < 0:
+                memories.pop()
+                ring._forget_tag(number)
+                raise ring._no_table(code, len(memory or ()))
+        except (OSError, ValueError, RuntimeError, MemoryError):
+            if memory is not None:
+                memory.release()
+            raise
+        piece = None if memory is None else (memory, 0, len(memory), index)
+        if memory is not None:
+            memory.live[0] = self._table
+        old = memories[index]
+        self._pieces[index] = piece
+        memories[index] = memory
+        self._made = {}
+        del memories[len(self._pieces) :]
+        if old is not None:
+            old.leave()
+        return None if memory is None else self[index]
 
     def unregister(self) -> None:
         """Take the buffers out of the kernel's table; twice is once.
@@ -144,12 +176,13 @@ class RegisteredBuffers(Sequence[RegisteredBuffer]):
         if code < 0 and code != -errno.ENXIO:  # done already, and interrupted before the rest
             raise ring._rejection(code)
         self._let_go()
-        ring._kept[2:] = []
+        ring._drop_memories(self._memories)
         ring._buffers = None
 
     def _let_go(self) -> None:
-        for memory, *_ in self._pieces:
-            memory.pin = None
+        for memory in self._memories:
+            if memory is not None:
+                memory.leave()
 
 
 class BufferRegistration(InFlight):
@@ -158,9 +191,16 @@ class BufferRegistration(InFlight):
     def __init__(self) -> None:
         super().__init__()
         self._buffers: RegisteredBuffers | None = None
+        self._last_tag = 0
 
     def register_buffers(
-        self, buffers: Iterable[object] | None = None, *, count: int | None = None, size: int | None = None
+        self,
+        buffers: Iterable[object] | None = None,
+        *,
+        count: int | None = None,
+        size: int | None = None,
+        sparse: int | None = None,
+        tags: Sequence[object] | None = None,
     ) -> RegisteredBuffers:
         """Register buffers, so that the kernel need not look up and pin their pages each time.
 
@@ -169,7 +209,12 @@ class BufferRegistration(InFlight):
                 until they are unregistered; or, instead,
             count: how many buffers pyuring is to allocate, in one aligned slab,
             size: of so many bytes each. A size of 4096 or more is page-aligned, fit for
-                O_DIRECT; a smaller one is aligned to the power of two above it.
+                O_DIRECT; a smaller one is aligned to the power of two above it; or, instead,
+            sparse: how many empty slots to make, filled later with ``update``. Kernel 5.19.
+            tags: for each of `buffers` an object, or None. Once the kernel has let go of the
+                buffer, which is after it was unregistered or replaced and the last operation
+                with it is done, `wait` returns a completion whose ``operation`` is
+                ``"released"`` and whose ``user_data`` is the object. Kernel 5.13.
 
         Returns:
             The buffers, by index. Pass one where a buffer goes: `read` and `write`
@@ -181,68 +226,139 @@ class BufferRegistration(InFlight):
 
         See `io_uring_register_buffers(3)`, kernel 5.1.
         """
+        self._check_no_buffers()
+        check_ways(buffers is not None, count is not None, size is not None, sparse is not None)
+        if tags is not None and buffers is None:
+            raise TypeError("tags= goes with a list of buffers")
+        memories: list[Memory | None] = []
+        numbers: list[int] = []
+        try:
+            pieces: Sequence[Piece | None]
+            if buffers is not None:
+                pieces = export_all(buffers, memories)
+            elif sparse is not None:
+                pieces = empty(sparse, memories)
+            else:
+                pieces = slab(count or 0, size or 0, memories)
+            if tags is not None:
+                if len(tags) != len(memories):
+                    raise ValueError(f"{len(memories)} buffers need as many tags, not {len(tags)}")
+                numbers += [self._new_tag(tag) for tag in tags]
+            self._kept.append(memories)
+            self._buffers = RegisteredBuffers(self, pieces, memories, self._register_memories(memories, numbers))
+        except BaseException:
+            self._undo_registration(memories, numbers)
+            for memory in memories:
+                if memory is not None:
+                    memory.release()
+            raise
+        return self._buffers
+
+    def clone_buffers(self, source: Ring) -> RegisteredBuffers:
+        """Share the registered buffers of another ring, whose pages are pinned but once.
+
+        The two tables are independent from then on: either can be unregistered or updated,
+        or its ring closed, without the other noticing.
+
+        Args:
+            source: the ring. It may be another thread's if it has no ``SINGLE_ISSUER``.
+
+        Returns:
+            The buffers, by the same index as in `source`.
+
+        Raises:
+            RuntimeError: this ring has registered buffers already, `source` is closed, another
+                thread's with ``SINGLE_ISSUER``, or exchanged its buffers meanwhile.
+            ValueError: `source` has no registered buffers, or only empty slots.
+
+        See `io_uring_clone_buffers(3)`, kernel 6.12.
+        """
+        self._check_no_buffers()
+        original = source._buffers
+        if source.closed or source._pid != self._pid:
+            raise RuntimeError("the ring to clone from is closed, or from before the fork")
+        if original is None:
+            raise ValueError("the ring to clone from has no registered buffers")
+        # Held from here on: whatever its thread does, this memory does not move.
+        pieces, shared = share(original._pieces.copy(), len(original._memories))
+        try:
+            self._kept.append(shared)
+            code = lib.pyuring_clone_buffers(self._c, source.fileno())
+            if code < 0:
+                raise self._not_cloned(code)
+            if source._buffers is not original or source._c.buffers_key != original._table:
+                raise RuntimeError("the buffers of the ring to clone from were exchanged meanwhile")
+            self._buffers = RegisteredBuffers(self, pieces, shared, code)
+        except BaseException:
+            self._undo_registration(shared, [])
+            raise
+        return self._buffers
+
+    def _not_cloned(self, code: int) -> Exception:
+        if code == -errno.EINVAL:
+            return UnsupportedError(-code, "sharing registered buffers needs Linux 6.12, of rings of one process")
+        if code == -errno.ENXIO:
+            return ValueError("the ring to clone from has no registered buffers")
+        if code == -errno.EEXIST:
+            return RuntimeError(
+                "a ring with SINGLE_ISSUER, as the default one, shares its buffers with rings of its own thread only: "
+                "make that ring with another setup"
+            )
+        return self._no_table(code, 0)
+
+    def _check_no_buffers(self) -> None:
         if not lib.pyuring_is_mine(self._c):
             raise self._not_yours()
         if self._buffers is not None:
             raise RuntimeError("this ring has registered buffers: unregister() them first")
-        if (count is None, size is None) != ((True, True) if buffers is not None else (False, False)):
-            raise TypeError("register_buffers() takes a list of buffers, or count= and size=")
-        memories: list[_Memory] = []
-        try:
-            pieces = _slab(count or 0, size or 0, memories) if buffers is None else _export_all(buffers, memories)
-            self._kept.append(memories)
-            self._buffers = RegisteredBuffers(self, pieces, self._register_memories(memories))
-        except BaseException:
-            # Where a signal handler raised, the kernel may have them already.
-            self._buffers = None
-            self._kept[2:] = []
-            if lib.pyuring_is_mine(self._c):
-                lib.pyuring_unregister_buffers(self._c)
-            for memory in memories:
-                memory.release()
-            raise
-        return self._buffers
 
-    def _register_memories(self, memories: list[_Memory]) -> int:
-        vectors = new("struct iovec[]", len(memories))
-        for vector, memory in zip(vectors, memories, strict=True):
-            vector.iov_base = memory.pin.export if memory.pin else NULL
-            vector.iov_len = len(memory)
-        code: int = lib.pyuring_register_buffers(self._c, vectors, len(memories))
-        if code == -errno.ENOMEM:
-            need = sum(vector.iov_len for vector in vectors)
-            raise MemoryError(memlock_shortage(need) or f"the kernel has no memory to register {need} bytes")
-        if code == -errno.EFAULT:
-            raise ValueError("memory that is mapped from a file, or read-only, cannot be registered")
+    def _undo_registration(self, memories: list[Memory | None], numbers: list[int]) -> None:
+        # Where a signal handler raised, the kernel may have them already.
+        self._buffers = None
+        self._drop_memories(memories)
+        for number in numbers:
+            self._forget_tag(number)
+        if lib.pyuring_is_mine(self._c):
+            lib.pyuring_unregister_buffers(self._c)
+
+    def _drop_memories(self, memories: list[Memory | None]) -> None:
+        self._kept[:] = [kept for kept in self._kept if kept is not memories]
+
+    def _new_tag(self, tag: object) -> int:
+        """The number that stands for `tag` in the kernel; 0 for None."""
+        if tag is None:
+            return 0
+        self._last_tag += 1
+        self._tags[self._last_tag] = tag
+        return int(lib.PYURING_RELEASED | self._last_tag)
+
+    def _forget_tag(self, number: int) -> None:
+        self._tags.pop(number & ~lib.PYURING_RELEASED, None)
+
+    def _register_memories(self, memories: list[Memory | None], numbers: list[int]) -> int:
+        vectors: Any = NULL
+        if any(memories):
+            vectors = new("struct iovec[]", len(memories))
+            for vector, memory in zip(vectors, memories, strict=True):
+                if memory is not None and memory.pin is not None:
+                    vector.iov_base, vector.iov_len = memory.pin.export, len(memory)
+        code: int = lib.pyuring_register_buffers(self._c, vectors, numbers or NULL, len(memories))
         if code < 0:
-            raise self._rejection(code)
+            raise self._no_table(code, sum(len(memory or ()) for memory in memories), tagged=bool(numbers))
         return code
 
-
-def _export_all(buffers: Iterable[object], memories: list[_Memory]) -> list[_Piece]:
-    """Export the caller's `buffers` into `memories`, one piece each."""
-    for buffer in buffers:
-        memories.append(_Memory(buffer, export(buffer, writable=True)))
-    if not 1 <= len(memories) <= MAX_BUFFERS:
-        raise ValueError(f"between 1 and {MAX_BUFFERS} buffers can be registered, not {len(memories)}")
-    for number, memory in enumerate(memories):
-        if not 0 < len(memory) <= LARGEST_BUFFER:
-            raise ValueError(f"a registered buffer has between 1 byte and 1 GiB; number {number} has {len(memory)}")
-    return [(memory, 0, len(memory), number) for number, memory in enumerate(memories)]
+    def _no_table(self, code: int, need: int, *, tagged: bool = False) -> Exception:
+        """The exception for the kernel's refusal of `need` bytes of memory."""
+        if code == -errno.ENOMEM:
+            return MemoryError(memlock_shortage(need) or f"the kernel has no memory to register {need} bytes")
+        if code == -errno.EFAULT:
+            return ValueError("memory that is mapped from a file, or read-only, cannot be registered")
+        if code == -errno.EINVAL and (tagged or need == 0):
+            return UnsupportedError(-code, "tags and updates need Linux 5.13, empty slots 5.19")
+        return self._rejection(code)
 
 
-def _slab(count: int, size: int, memories: list[_Memory]) -> list[_Piece]:
-    """One allocation for `count` buffers, in `memories` of at most 1 GiB."""
-    if count < 1 or not 1 <= size <= LARGEST_BUFFER:
-        raise ValueError(f"count must be 1 or more, and size between 1 byte and 1 GiB, not {count} and {size}")
-    alignment = min(1 << (size - 1).bit_length(), PAGE)
-    stride = (size + alignment - 1) // alignment * alignment
-    per_memory = LARGEST_BUFFER // stride
-    pieces: list[_Piece] = []
-    for first in range(0, count, per_memory):
-        number = min(per_memory, count - first)
-        slab = mmap.mmap(-1, number * stride, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        memory = _Memory(slab, export(slab, writable=True))
-        memories.append(memory)
-        pieces.extend((memory, i * stride, size, len(memories) - 1) for i in range(number))
-    return pieces
+def check_ways(*given: bool) -> None:
+    """Refuse a mixture of the ways to register; `given` are buffers, count, size and sparse."""
+    if given not in ((True, False, False, False), (False, True, True, False), (False, False, False, True)):
+        raise TypeError("register_buffers() takes a list of buffers, or count= and size=, or sparse=")

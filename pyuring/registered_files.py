@@ -11,7 +11,7 @@ from typing import Any, overload
 from pyuring._ffi import NULL, lib
 from pyuring.errors import BadDescriptorError, UnsupportedError
 from pyuring.inflight import InFlight
-from pyuring.probe import is_older
+from pyuring.kernel import is_older
 
 __all__ = ["FileRegistration", "RegisteredFile", "RegisteredFiles", "descriptor", "plain_descriptor", "replacements"]
 

@@ -10,12 +10,15 @@ from pyuring import closing
 from pyuring._ffi import lib
 from pyuring.constants import Features, SetupFlags
 from pyuring.creation import make_ring
+from pyuring.kernel import is_there
 from pyuring.links import Link
 from pyuring.operations import Operations
-from pyuring.probe import is_there
 from pyuring.registered_buffers import BufferRegistration
 from pyuring.registered_files import FileRegistration
+from pyuring.resizing import Resizing
+from pyuring.restrictions import Enabling, Restrictions
 from pyuring.timing import nanoseconds
+from pyuring.tuning import Tuning
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -30,7 +33,7 @@ COUNTERS = (
 )  # fmt: skip
 
 
-class Ring(Operations, BufferRegistration, FileRegistration):
+class Ring(Operations, BufferRegistration, FileRegistration, Tuning, Enabling, Resizing):
     """An io_uring: a submission queue and a completion queue shared with the kernel.
 
     Operations (`read`, `write`, `open`, `accept`, ...) prepare an SQE and return a
@@ -45,6 +48,11 @@ class Ring(Operations, BufferRegistration, FileRegistration):
         setup: `SetupFlags`. None picks the best the running kernel takes.
         sq_thread_idle: milliseconds until an SQPOLL thread sleeps; needs ``SQPOLL``.
         sq_thread_cpu: CPU to pin that thread to; needs ``SQPOLL``.
+        attach_wq: another ring of this process. Rings with ``SQPOLL`` share its thread.
+        restrictions: what the ring is allowed to do. It is made disabled, so that buffers and
+            files can be registered first: call `enable` before the first submission.
+        registered_waits: keep the time limits of waits in memory that the kernel knows,
+            instead of having it copy them in each time. Kernel 6.13.
 
     Raises:
         UnavailableError: no ring can be made here; the text says why and what to do.
@@ -62,12 +70,20 @@ class Ring(Operations, BufferRegistration, FileRegistration):
         setup: SetupFlags | int | None = None,
         sq_thread_idle: int | None = None,
         sq_thread_cpu: int | None = None,
+        attach_wq: Ring | None = None,
+        restrictions: Restrictions | None = None,
+        registered_waits: bool = False,
     ) -> None:
         super().__init__()
+        disabled = restrictions is not None or registered_waits
         try:
-            make_ring(self._c, entries, cq_entries, setup, sq_thread_idle, sq_thread_cpu)
+            make_ring(self._c, entries, cq_entries, setup, sq_thread_idle, sq_thread_cpu, attach_wq, disabled=disabled)
             self._make_table()
             closing.keep(self)
+            if disabled:
+                self._configure(restrictions, registered_waits=registered_waits)
+                if restrictions is None and not SetupFlags.R_DISABLED & (setup or 0):
+                    self.enable()
         except BaseException:
             # A signal handler may have raised after the ring was made.
             if not self.closed:
@@ -126,6 +142,8 @@ class Ring(Operations, BufferRegistration, FileRegistration):
         n = min(n, len(self._ready) + len(self._table))
         self._enter(max(n - len(self._ready), 0), -1)
         while len(self._ready) < n and (self._c.in_flight or self._c.expects_messages):
+            if self._c.gathered and self._ready:
+                break
             self._enter(n - len(self._ready), -1)
         if n > 0 and not self._ready:
             raise RuntimeError("nothing is in flight: wait() would wait for ever")
@@ -140,7 +158,9 @@ class Ring(Operations, BufferRegistration, FileRegistration):
         while True:
             left = deadline - monotonic()
             self._enter(max(n - len(self._ready), 0), nanoseconds(left) if left > 0 else 0)
-            if len(self._ready) >= n or left <= 0 or not (self._c.in_flight or self._c.expects_messages):
+            if len(self._ready) >= n or left <= 0 or (self._c.gathered and self._ready):
+                return
+            if not (self._c.in_flight or self._c.expects_messages):
                 return
 
     def submit_and_wait(self, n: int = 1, timeout: float | None = None) -> list[Completion[Any]]:

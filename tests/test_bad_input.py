@@ -549,7 +549,7 @@ def test_cq_entries_that_no_ring_has_are_a_valueerror(cq_entries: int) -> None:
     "setup",
     [
         SetupFlags.CQSIZE, SetupFlags.SQ_AFF | SetupFlags.SQPOLL, SetupFlags.NO_SQARRAY, SetupFlags.ATTACH_WQ,
-        SetupFlags.R_DISABLED, SetupFlags.SQE128, SetupFlags.CQE32, SetupFlags.CQE_MIXED, SetupFlags.NO_MMAP,
+        SetupFlags.HYBRID_IOPOLL, SetupFlags.CQE32 | SetupFlags.CQE_MIXED, SetupFlags.NO_MMAP,
         SetupFlags.REGISTERED_FD_ONLY, SetupFlags.DEFER_TASKRUN, SetupFlags.TASKRUN_FLAG, -1,
         SetupFlags.SQPOLL | SetupFlags.DEFER_TASKRUN | SetupFlags.SINGLE_ISSUER, 1 << 30,
     ],

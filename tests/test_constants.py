@@ -49,6 +49,8 @@ def test_setup_flags_have_the_kernels_numbers() -> None:
         "NO_SQARRAY",
         "HYBRID_IOPOLL",
         "CQE_MIXED",
+        "SQE_MIXED",
+        "SQ_REWIND",
     ]
     assert {flag.name: flag.value for flag in SetupFlags} == {name: 1 << bit for bit, name in enumerate(names)}
 

@@ -12,6 +12,7 @@ import pytest
 from checkout import IS_CHECKOUT, ROOT
 
 import pyuring
+from pyuring.kernel import SINCE
 
 if not IS_CHECKOUT:
     pytest.skip("needs a checkout", allow_module_level=True)
@@ -131,7 +132,7 @@ def test_the_readme_and_the_changelog_name_every_operation_there_is() -> None:
 
 def test_the_readme_names_the_kernels_that_the_operations_need() -> None:
     text = (ROOT / "README.md").read_text()
-    since = {name: tuple(map(int, release.split("."))) for name, release in pyuring.probe.SINCE.items()}
+    since = {name: tuple(map(int, release.split("."))) for name, release in SINCE.items()}
     assert f"{'.'.join(map(str, max(since.values())))}" in text
     basic = {"read", "write", "open", "close_fd", "accept", "connect", "send", "recv"}
     assert all(since[name] <= (5, 6) for name in basic), "the README says that 5.6 has these"

@@ -19,8 +19,8 @@ from specs.kit import Failure, Scenario, World
 
 import pyuring
 from pyuring import Completion, Ring, SetupFlags, SqeFlags
+from pyuring.kernel import is_older
 from pyuring.operations import Operations
-from pyuring.probe import is_older
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from specs import SPECS
 
 import pyuring
 from pyuring import Completion, Ring
+from pyuring.kernel import SINCE
 from pyuring.operations import Operations
-from pyuring.probe import SINCE
 
 PACKAGE = Path(pyuring.__file__).resolve().parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "benchmarks" not in path.parts)
@@ -24,11 +24,11 @@ LONGEST_MODULE = 400
 LONGEST_FUNCTION = 60
 
 PUBLIC = {
-    "BadDescriptorError", "BufferRing", "Completion", "EpollOp", "Features", "Multishot", "ProvidedBuffer",
-    "RegisteredBuffer", "RegisteredBuffers", "RegisteredFile", "RegisteredFiles", "RenameFlags", "ResolveFlags",
-    "Ring", "RwFlags", "SetupFlags", "SqeFlags", "StatxAttributes", "StatxFlags", "StatxMask", "StatxResult",
-    "SyncFileRangeFlags", "UnavailableError", "UnsupportedError", "ffi", "lib", "send_message", "__version__",
-    "liburing_version",
+    "BadDescriptorError", "BufferRing", "Completion", "EpollOp", "Features", "KernelItem", "Multishot", "NapiSettings",
+    "Probe", "ProvidedBuffer", "RegisteredBuffer", "RegisteredBuffers", "RegisteredFile", "RegisteredFiles",
+    "RenameFlags", "ResolveFlags", "Restrictions", "Ring", "RwFlags", "SetupFlags", "SqeFlags", "StatxAttributes",
+    "StatxFlags", "StatxMask", "StatxResult", "SyncFileRangeFlags", "UnavailableError", "UnsupportedError", "ffi",
+    "lib", "probe", "send_message", "__version__", "liburing_version",
 }  # fmt: skip
 
 #: From the manual and the kernel's history: (page, first kernel).
@@ -88,7 +88,10 @@ def test_the_contract_of_a_ring_is_there() -> None:
     expected = {
         "submit", "submit_and_wait", "wait", "completions", "close", "fileno", "in_flight", "closed", "entries",
         "cq_entries", "setup", "features", "supports", "stats", "link", "register_buffers", "register_files",
-        "buffer_ring", "expects_messages",
+        "buffer_ring", "expects_messages", "clone_buffers",
+        "register_eventfd", "unregister_eventfd", "eventfd_enabled", "register_personality", "unregister_personality",
+        "personality", "register_ring_fd", "unregister_ring_fd", "sync_cancel", "min_wait", "iowait", "register_clock",
+        "register_napi", "unregister_napi", "iowq_affinity", "iowq_max_workers", "resize", "enable", "enabled",
     }  # fmt: skip
     assert set(public_names_of(Ring)) == expected | OPERATIONS.keys()
 
@@ -106,7 +109,11 @@ def test_the_versions_are_told() -> None:
 @pytest.mark.parametrize(
     ("call", "expected"),
     [
-        (Ring.__init__, "(self, entries=256, *, cq_entries=None, setup=None, sq_thread_idle=None, sq_thread_cpu=None)"),
+        (
+            Ring.__init__,
+            "(self, entries=256, *, cq_entries=None, setup=None, sq_thread_idle=None, sq_thread_cpu=None, "
+            "attach_wq=None, restrictions=None, registered_waits=False)",
+        ),
         (Ring.submit, "(self)"),
         (Ring.wait, "(self, n=1, timeout=None)"),
         (Ring.submit_and_wait, "(self, n=1, timeout=None)"),
@@ -270,9 +277,11 @@ def test_there_is_no_import_cycle(name: str) -> None:
 
 LAYERS = [
     {"_ffi"},
-    {"constants", "errors", "probe", "stat", "buffers", "addresses", "ancillary", "timing", "version"},
+    {"constants", "history", "errors", "kernel", "stat", "buffers", "addresses", "ancillary", "timing", "version",
+     "batch_arrays"},
     {"completion", "diagnosis", "inflight", "preparing", "creation", "mixed", "async_wait"},
     {
+        "registrations", "tuning", "restrictions", "resizing", "registered_memory",
         "registered_buffers", "registered_files", "provided_buffers", "direct", "links", "closing", "multishot",
         "pathnames", "operations", "operations.commands", "operations.control", "operations.descriptors",
         "operations.files", "operations.legacy_buffers", "operations.memory", "operations.multishots",
@@ -282,6 +291,7 @@ LAYERS = [
         "operations.socket_transfers", "operations.messages", "operations.zero_copy", "operations.socket_options",
     },
     {"ring"},
+    {"survey"},
 ]  # fmt: skip
 
 

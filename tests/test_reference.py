@@ -8,10 +8,10 @@ import sys
 
 import pytest
 from checkout import IS_CHECKOUT, ROOT
+from specs import SPECS
 
 import pyuring
 from pyuring.history import OPCODES
-from specs import SPECS
 
 if not IS_CHECKOUT:
     pytest.skip("needs a checkout", allow_module_level=True)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from pyuring import RegisteredBuffer, RegisteredBuffers, RegisteredFile, RegisteredFiles, Ring, SqeFlags
-from pyuring.registered_buffers import _slab
+from pyuring.registered_memory import slab
 
 READ, WRITE, READ_FIXED, WRITE_FIXED = 22, 23, 4, 5
 
@@ -216,7 +216,7 @@ def test_memory_mapped_from_a_file_cannot_be_registered(ring: Ring, data_file: i
 def test_a_slab_larger_than_one_registered_buffer_can_be_is_cut() -> None:
     """The kernel takes 1 GiB in one piece. Not registered here: that would touch every page."""
     memories: list[Any] = []
-    pieces = _slab(5, 400 << 20, memories)
+    pieces = slab(5, 400 << 20, memories)
     assert [(offset, length, index) for _, offset, length, index in pieces] == [
         (0, 400 << 20, 0), (400 << 20, 400 << 20, 0), (0, 400 << 20, 1), (400 << 20, 400 << 20, 1), (0, 400 << 20, 2),
     ]  # fmt: skip

@@ -13,7 +13,7 @@ import pytest
 
 import pyuring
 from pyuring import Ring
-from pyuring.probe import is_older, is_there
+from pyuring.kernel import is_older, is_there
 
 SOL_SOCKET = socket.SOL_SOCKET
 Pair = tuple[socket.socket, socket.socket]
@@ -135,10 +135,10 @@ def test_what_a_socket_does_not_know_is_no_lack_of_the_kernel(ring: Ring, socket
 
 
 def test_an_operation_is_there_if_its_opcode_is_and_the_kernel_is_new_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pyuring.probe.os.uname", lambda: os.uname_result(["Linux", "x", "6.0.5-1", "", ""]))
+    monkeypatch.setattr("pyuring.kernel.os.uname", lambda: os.uname_result(["Linux", "x", "6.0.5-1", "", ""]))
     assert is_there("send", frozenset({26}))
     assert not is_there("sendto", frozenset({26})), "6.1 has it"
     assert not is_there("send", frozenset({27}))
     assert not is_there("no such", frozenset(range(99)))
-    monkeypatch.setattr("pyuring.probe.os.uname", lambda: os.uname_result(["Linux", "x", "6.1.0", "", ""]))
+    monkeypatch.setattr("pyuring.kernel.os.uname", lambda: os.uname_result(["Linux", "x", "6.1.0", "", ""]))
     assert is_there("sendto", frozenset({26}))

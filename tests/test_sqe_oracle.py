@@ -49,8 +49,8 @@ from specs.kit import (
 import pyuring
 from pyuring import Completion, Ring, SqeFlags
 from pyuring.completion import Handle
+from pyuring.kernel import SINCE, is_older
 from pyuring.operations import Operations
-from pyuring.probe import SINCE, is_older
 
 BUFFER = bytearray(71)
 OTHER = bytearray(73)

@@ -2,17 +2,7 @@
 #ifndef PYURING_BENCH_H
 #define PYURING_BENCH_H
 
-#include <time.h>
-
 #include "ring.h"
-
-static int64_t pyuring_now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-}
 
 static int pyuring_nop_batch(struct io_uring *ring, unsigned batch)
 {

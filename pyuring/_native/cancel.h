@@ -33,6 +33,7 @@ static int pyuring_add_cancel(struct pyuring *u, uint64_t id, unsigned flags)
 		return error;
 	sqe = io_uring_get_sqe(&u->ring);
 	io_uring_prep_cancel64(sqe, id, (int)flags);
+	sqe->flags |= u->required;
 	sqe->user_data = PYURING_INTERNAL | PYURING_CANCEL | id;
 	return 0;
 }

@@ -6,6 +6,8 @@
 #define IORING_SETUP_NO_SQARRAY ...
 #define IORING_SETUP_HYBRID_IOPOLL ...
 #define IORING_SETUP_CQE_MIXED ...
+#define IORING_SETUP_SQE_MIXED ...
+#define IORING_SETUP_SQ_REWIND ...
 #define IORING_FEAT_REG_REG_RING ...
 #define IORING_FEAT_RECVSEND_BUNDLE ...
 #define IORING_FEAT_MIN_TIMEOUT ...
@@ -58,6 +60,11 @@
 #define PYURING_FILE_BITS ...
 #define PYURING_FILE_ANY ...
 #define PYURING_PROBE_OPCODES ...
+#define PYURING_ENTER_NO_IOWAIT ...
+#define IORING_RESTRICTION_REGISTER_OP ...
+#define IORING_RESTRICTION_SQE_OP ...
+#define IORING_RESTRICTION_SQE_FLAGS_ALLOWED ...
+#define IORING_RESTRICTION_SQE_FLAGS_REQUIRED ...
 
 struct pyuring {
 	uint64_t owner;
@@ -69,12 +76,21 @@ struct pyuring {
 	uint32_t starving;
 	uint16_t personality;
 	bool expects_messages;
+	int enter_fd;
+	unsigned enter_flags;
+	uint32_t min_wait_us;
+	int64_t gather_until;
+	bool gathered;
+	bool disabled;
+	unsigned required;
+	struct pyuring_reg_wait *reg_wait;
 	struct __kernel_timespec *timeouts;
 	int32_t *batch_slots;
 	int32_t *batch_res;
 	uint64_t *batch_flags;
 	uint64_t *batch_places;
 	uint64_t *batch_extra;
+	int64_t batch_number;
 	uint64_t buffers_key;
 	uint64_t submitted;
 	uint64_t completed;
@@ -89,7 +105,20 @@ struct pyuring {
 
 struct pyuring_group { uint32_t count; uint32_t size; uint32_t published; uint32_t leases; uint16_t id; ...; };
 
-struct pyuring_buffer { void *address; uint32_t length; uint32_t index; uint64_t table; };
+struct pyuring_buffer { void *address; uint32_t length; uint32_t index; const uint64_t *live; };
+
+struct pyuring_reg_wait { ...; };
+struct pyuring_napi { uint32_t busy_poll_to; uint8_t prefer_busy_poll; ...; };
+struct pyuring_clock { uint32_t clockid; ...; };
+struct pyuring_query {
+	uint32_t nr_request_opcodes;
+	uint32_t nr_register_opcodes;
+	uint64_t feature_flags;
+	uint64_t ring_setup_flags;
+	uint64_t enter_flags;
+	uint64_t sqe_flags;
+	...;
+};
 
 struct pyuring_address { char room[...]; socklen_t length; };
 struct pyuring_message { void *name; int namelen; size_t controllen; unsigned flags; char room[...]; ...; };
@@ -138,7 +167,16 @@ int pyuring_watch_forks(void);
 void pyuring_leak(uintptr_t object);
 
 int pyuring_setup(struct pyuring *u, uint32_t entries, uint32_t cq_entries, uint32_t flags,
-	uint32_t sq_thread_idle, uint32_t sq_thread_cpu);
+	uint32_t sq_thread_idle, uint32_t sq_thread_cpu, uint32_t wq_fd);
+int pyuring_enable(struct pyuring *u);
+int pyuring_register_ring_fd(struct pyuring *u);
+int pyuring_unregister_ring_fd(struct pyuring *u);
+int pyuring_resize(struct pyuring *u, uint32_t entries, uint32_t cq_entries, int64_t taken_over);
+int pyuring_register_call(struct pyuring *u, uint32_t opcode, void *argument, uint32_t count);
+int pyuring_eventfd(struct pyuring *u, int on);
+int pyuring_register_waits(struct pyuring *u);
+int pyuring_sync_cancel(struct pyuring *u, int64_t slot, int64_t file);
+int pyuring_query(struct pyuring_query *answer);
 void pyuring_exit(struct pyuring *u, bool keep);
 void pyuring_forget(struct pyuring *u);
 bool pyuring_is_mine(const struct pyuring *u);
@@ -166,7 +204,10 @@ int64_t pyuring_register_files(struct pyuring *u, const int *descriptors, uint32
 int pyuring_update_files(struct pyuring *u, uint32_t index, const int *descriptors, uint32_t count);
 int pyuring_alloc_files_in(struct pyuring *u, uint32_t offset, uint32_t length);
 int pyuring_unregister_files(struct pyuring *u);
-int64_t pyuring_register_buffers(struct pyuring *u, const struct iovec *vectors, uint32_t count);
+int64_t pyuring_register_buffers(struct pyuring *u, const struct iovec *vectors, const uint64_t *tags,
+	uint32_t count);
+int pyuring_update_buffer(struct pyuring *u, uint32_t index, const struct iovec *vector, uint64_t tag);
+int64_t pyuring_clone_buffers(struct pyuring *u, int source);
 int pyuring_unregister_buffers(struct pyuring *u);
 int pyuring_provide(struct pyuring *u, void *ring, void *slab, uint32_t count, uint32_t size, uint32_t flags,
 	int id, struct pyuring_group **made);
@@ -175,6 +216,7 @@ int pyuring_give_back(struct pyuring *u, void *known, uint32_t bid, uint32_t sta
 uint32_t pyuring_next_buffer(const struct pyuring_group *group, uint32_t bid);
 int pyuring_socket_family(int fd);
 int pyuring_socket_type(int fd);
+bool pyuring_is_polled(int opcode);
 int pyuring_probe(struct pyuring *u, uint8_t supported[256]);
 
 int64_t pyuring_bench_nop(uint32_t setup_flags, uint32_t batch, uint32_t rounds);

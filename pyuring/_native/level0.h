@@ -74,7 +74,7 @@ struct io_uring {
 };
 struct io_uring_probe_op { uint8_t op; uint16_t flags; ...; };
 struct io_uring_probe { uint8_t last_op; uint8_t ops_len; ...; };
-struct io_uring_restriction { uint16_t opcode; ...; };
+struct io_uring_restriction { uint16_t opcode; uint8_t register_op; uint8_t sqe_op; uint8_t sqe_flags; ...; };
 struct io_uring_buf { uint64_t addr; uint32_t len; uint16_t bid; ...; };
 struct io_uring_buf_ring { ...; };
 struct io_uring_buf_reg { uint64_t ring_addr; uint32_t ring_entries; uint16_t bgid; ...; };

@@ -25,7 +25,7 @@ struct pyuring_buffer {
 	void *address;
 	uint32_t length;
 	uint32_t index;
-	uint64_t table;
+	const uint64_t *live; /* the table it is registered in; no table's number once it is not */
 };
 
 /* CFFI passes a void pointer 10 ns faster than one whose type it has to compare. */
@@ -37,7 +37,7 @@ struct pyuring_buffer {
 #define CHECK_LENGTH(length) ((length) < 0 || (length) > PYURING_MAX_LENGTH ? PYURING_BAD_LENGTH : 0)
 #define CHECK_RANGE(length, offset) (CHECK_LENGTH(length) ? PYURING_BAD_LENGTH : CHECK_OFFSET(offset))
 #define CHECK_BUFFER(buffer, offset) \
-	(BUFFER(buffer)->table != u->buffers_key ? PYURING_BAD_TABLE : CHECK_OFFSET(offset))
+	(*BUFFER(buffer)->live != u->buffers_key ? PYURING_BAD_TABLE : CHECK_OFFSET(offset))
 
 /* The second descriptor of an operation that has two. */
 #define CHECK_FILE(file) pyuring_resolve(u, file, &(struct pyuring_target){ -1, 0 })
@@ -68,7 +68,7 @@ struct pyuring_buffer {
 /* A registered file of this ring, where no other will do. */
 #define CHECK_REGISTERED(file) ((file) < 0 || (file) >> PYURING_FILE_BITS != u->files_key ? PYURING_BAD_TABLE : 0)
 #define CHECK_COMMAND(size, buffer)                                                       \
-	((buffer) && BUFFER(buffer)->table != u->buffers_key ? PYURING_BAD_TABLE          \
+	((buffer) && *BUFFER(buffer)->live != u->buffers_key ? PYURING_BAD_TABLE          \
 	 : (size) > pyuring_command_room(u)                   ? PYURING_BAD_COMMAND : 0)
 
 /* What an IOPOLL ring takes; the kernel refuses the rest, with EINVAL and no word why. */

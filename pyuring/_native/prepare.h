@@ -76,6 +76,7 @@ static void pyuring_add_timeout(struct pyuring *u, struct io_uring_sqe *timed, u
 
 	timed->flags |= IOSQE_IO_LINK;
 	io_uring_prep_link_timeout(sqe, &u->timeouts[slot], 0);
+	sqe->flags |= u->required;
 	sqe->user_data = PYURING_INTERNAL | u->slots[slot].id;
 	u->slots[slot].parts = 2;
 	u->slots[slot].plain = false;

@@ -7,7 +7,9 @@
 #include "groups.h"
 #include "operations.h"
 #include "registered.h"
+#include "resize.h"
 #include "ring.h"
+#include "tuning.h"
 
 struct pyuring_opcode {
 	const char *name;

@@ -48,13 +48,44 @@ static int pyuring_unregister_files(struct pyuring *u)
 	return error;
 }
 
-static int64_t pyuring_register_buffers(struct pyuring *u, const struct iovec *vectors, uint32_t count)
+/* `vectors` may be NULL: `count` empty slots. `tags`, one for each, or NULL. */
+static int64_t pyuring_register_buffers(struct pyuring *u, const struct iovec *vectors, const uint64_t *tags,
+					uint32_t count)
 {
 	int error;
 
 	if (!pyuring_is_mine(u))
 		return PYURING_NOT_YOURS;
-	error = io_uring_register_buffers(&u->ring, vectors, count);
+	if (!vectors)
+		error = io_uring_register_buffers_sparse(&u->ring, count);
+	else if (tags)
+		error = io_uring_register_buffers_tags(&u->ring, vectors, (const __u64 *)tags, count);
+	else
+		error = io_uring_register_buffers(&u->ring, vectors, count);
+	if (error < 0)
+		return error;
+	u->buffers_key = ++pyuring_tables;
+	return (int64_t)u->buffers_key;
+}
+
+static int pyuring_update_buffer(struct pyuring *u, uint32_t index, const struct iovec *vector, uint64_t tag)
+{
+	__u64 number = tag;
+
+	if (!pyuring_is_mine(u))
+		return PYURING_NOT_YOURS;
+	return io_uring_register_buffers_update_tag(&u->ring, index, vector, &number, 1);
+}
+
+/* Share the registered buffers of the ring with descriptor `source`. */
+static int64_t pyuring_clone_buffers(struct pyuring *u, int source)
+{
+	struct pyuring_clone clone = { .src_fd = (uint32_t)source };
+	int error;
+
+	if (!pyuring_is_mine(u))
+		return PYURING_NOT_YOURS;
+	error = pyuring_register(u, PYURING_REGISTER_CLONE_BUFFERS, &clone, 1);
 	if (error < 0)
 		return error;
 	u->buffers_key = ++pyuring_tables;

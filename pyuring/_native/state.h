@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "abi.h"
 #include "compat.h"
 
 /* Refusals that are no errno: beyond the kernel's range of -1 to -4095. */
@@ -136,6 +137,15 @@ struct pyuring {
 	bool batch_has_flags;
 	bool batch_is_mixed;
 	int64_t batch_number;
+
+	int enter_fd;                      /* for io_uring_enter: the descriptor, or what stands for it */
+	unsigned enter_flags;              /* IORING_ENTER_*: what enter_fd is, and how to wait */
+	uint32_t min_wait_us;              /* then a wait for several CQEs is content with one; 0 = never */
+	int64_t gather_until;              /* the end of that time for a wait that is going on, or 0 */
+	bool gathered;                     /* the last wait was as long as that */
+	struct pyuring_reg_wait *reg_wait; /* the argument of timed waits, where that is registered */
+	bool disabled;                     /* until pyuring_enable() */
+	unsigned required;                 /* IOSQE_*: what a restricted ring wants in every SQE */
 
 	int64_t files_key;    /* of the registered file table, 0 = none */
 	uint64_t buffers_key; /* of the registered buffers, 0 = none */

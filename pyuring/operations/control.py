@@ -7,8 +7,8 @@ from typing import Any
 from pyuring._ffi import lib
 from pyuring.completion import Completion, Handle, NoneCompletion
 from pyuring.inflight import InFlight
+from pyuring.kernel import OPCODES
 from pyuring.operations.targets import target_id
-from pyuring.probe import OPCODES
 from pyuring.registered_files import descriptor
 
 __all__ = ["ControlOperations"]

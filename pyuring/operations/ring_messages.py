@@ -10,7 +10,7 @@ from pyuring._ffi import lib
 from pyuring.completion import Completion, NoneCompletion
 from pyuring.errors import UnsupportedError
 from pyuring.inflight import InFlight
-from pyuring.probe import is_older
+from pyuring.kernel import is_older
 from pyuring.registered_files import (
     MAX_FILES,
     FileRegistration,

@@ -13,7 +13,7 @@ from pyuring.addresses import ROOM, received
 from pyuring.completion import BytesCompletion, Completion, NoneCompletion
 from pyuring.errors import operation_error
 from pyuring.inflight import InFlight
-from pyuring.probe import SINCE, is_older
+from pyuring.kernel import SINCE, is_older
 from pyuring.registered_files import descriptor
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ def memory_of(ring: InFlight, buffer: Any, *, writable: bool) -> tuple[Any, Any,
         held = export(buffer, writable=writable)
         return held, held, len(held)
     # These operations take it as memory like any other, so no row checks its table.
-    if buffer._c.table != ring._c.buffers_key:
+    if buffer._c.live[0] != ring._c.buffers_key:
         raise misuse(lib.PYURING_BAD_TABLE)
     return buffer._memory.pin, buffer._c.address, len(buffer)
 

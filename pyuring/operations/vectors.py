@@ -144,7 +144,7 @@ def _one_buffer(operation: str, parts: list[Any]) -> RegisteredBuffer:
         if not isinstance(part, RegisteredBuffer):
             raise TypeError(f"{operation} takes registered buffers or others, not both: {type(part).__name__}")
     for part in parts:
-        if part._c.index != first._c.index or part._c.table != first._c.table:
+        if part._c.index != first._c.index or part._c.live != first._c.live:
             raise ValueError(
                 f"{operation} takes pieces of one registered buffer, and these are of number {first.index} and "
                 f"number {part.index}: make one operation for each, or one slab with register_buffers(count=, size=)"

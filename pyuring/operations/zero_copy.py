@@ -9,9 +9,9 @@ from pyuring.addresses import encode, family_of
 from pyuring.ancillary import pack
 from pyuring.completion import ZeroCopyCompletion
 from pyuring.inflight import InFlight
+from pyuring.kernel import is_older
 from pyuring.operations.messages import MESSAGE, message_vectors
 from pyuring.operations.socket_transfers import memory_of
-from pyuring.probe import is_older
 from pyuring.registered_buffers import RegisteredBuffer
 from pyuring.registered_files import descriptor
 

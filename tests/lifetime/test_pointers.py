@@ -110,7 +110,7 @@ def test_what_the_kernel_may_touch_is_kept_apart_from_the_handles(pipe: tuple[in
 def test_registered_memory_is_kept_too() -> None:
     with pyuring.Ring(4) as ring:
         buffers = ring.register_buffers([bytearray(4096)])
-        memories = [memory for memory, *_ in buffers._pieces]
+        memories = buffers._memories
         assert memories in ring._kept
         buffers.unregister()
         assert memories not in ring._kept
