@@ -37,11 +37,11 @@ static bool pyuring_is_mine(const struct pyuring *u)
 	return u->owner != 0 && u->owner == pyuring_self;
 }
 
-static void pyuring_free_groups(struct pyuring *u); /* groups.h */
+static int pyuring_arm_the_rest(struct pyuring *u); /* multishot.h */
 
 static void pyuring_free_arrays(struct pyuring *u)
 {
-	pyuring_free_groups(u);
+	u->groups = NULL;
 	free(u->slots);
 	free(u->timeouts);
 	free(u->stage);
@@ -222,6 +222,8 @@ static int pyuring_submit(struct pyuring *u)
 		return PYURING_NOT_YOURS;
 	if (u->staging)
 		return PYURING_IN_CHAIN;
+	if (u->unarmed && (taken = pyuring_arm_the_rest(u)) < 0)
+		return taken;
 	if (pyuring_is_sqpoll(u)) {
 		total = u->ring.sq.sqe_tail - u->ring.sq.sqe_head;
 		pyuring_publish(u);

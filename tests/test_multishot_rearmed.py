@@ -1,0 +1,107 @@
+"""Multishots that the kernel ends early, for want of room in the CQ: they are armed again."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import time
+from typing import Any
+
+import pytest
+from lifetime.limits import no_longer_than
+from provided import check_balance
+
+from pyuring import Ring
+
+Pair = tuple[socket.socket, socket.socket]
+
+
+@pytest.fixture
+def tiny() -> Any:
+    """A ring with a CQ of two, into which the kernel posts whenever it likes."""
+    with Ring(1, setup=0) as ring:
+        assert ring.cq_entries == 2
+        yield ring
+
+
+@pytest.fixture
+def packets() -> Any:
+    """Two connected sockets that keep messages apart."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        yield ours, theirs
+
+
+def test_an_overflow_does_not_end_a_poll(tiny: Ring) -> None:
+    readable, writable = os.pipe()
+    shots = [tiny.poll_multishot(readable, user_data=n) for n in range(2)]
+    tiny.submit()
+    for _ in range(30):
+        for _ in range(4):
+            os.write(writable, b"x")
+        for handle in shots:
+            assert next(handle).result() == select.POLLIN
+    assert tiny.stats()["rearmed"] > 0
+    assert not any(handle.done for handle in shots)
+    os.close(readable)
+    os.close(writable)
+
+
+def test_an_overflow_does_not_end_an_accept(tiny: Ring) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+        shots = tiny.accept_multishot(listener)
+        tiny.submit()
+        clients = [socket.create_connection(listener.getsockname()) for _ in range(20)]
+        fds = [next(shots).result() for _ in clients]
+        assert len(set(fds)) == 20
+        assert tiny.stats()["rearmed"] > 0
+        for client, fd in zip(clients, fds, strict=True):
+            client.close()
+            os.close(fd)
+
+
+def test_an_overflow_costs_a_timer_none_of_its_rounds(tiny: Ring) -> None:
+    timer = tiny.timeout_multishot(0.001, count=50)
+    tiny.submit()
+    for _ in range(10):
+        time.sleep(0.002)
+    assert len(list(timer)) == 50
+    assert tiny.stats()["rearmed"] > 0
+
+
+def test_an_overflow_loses_no_message(tiny: Ring, packets: Pair) -> None:
+    ours, theirs = packets
+    buffers = tiny.buffer_ring(16, 16)
+    shots = tiny.recv_multishot(ours, buffers)
+    tiny.submit()
+    sent = [b"%d" % number for number in range(100)]
+    for start in range(0, 100, 10):
+        for message in sent[start : start + 10]:
+            theirs.send(message)
+        assert [next(shots).result() for _ in range(10)] == sent[start : start + 10]
+    assert tiny.stats()["rearmed"] > 0
+    check_balance(tiny, buffers)
+
+
+def test_what_finds_no_room_in_the_submission_queue_is_armed_before_anything_is_waited_for(tiny: Ring) -> None:
+    pipes = [os.pipe() for _ in range(2)]
+    shots = [tiny.poll_multishot(readable) for readable, _ in pipes]
+    tiny.submit()
+    for round_ in range(6):
+        for _, writable in pipes:
+            for _ in range(4):  # both end by overflow, and there is one SQE
+                os.write(writable, b"x")
+        time.sleep(0.005)
+        tiny.completions()
+        for readable, _ in pipes:
+            os.read(readable, 100)
+        # Nothing happens on the first any more: the second must be heard nevertheless.
+        os.write(pipes[1][1], b"x")
+        with no_longer_than(5, f"in round {round_}"):
+            assert next(shots[1]).result() == select.POLLIN
+        while tiny.wait(1, timeout=0):
+            pass
+    for ends in pipes:
+        for fd in ends:
+            os.close(fd)
