@@ -84,24 +84,65 @@ def test_an_overflow_loses_no_message(tiny: Ring, packets: Pair) -> None:
     check_balance(tiny, buffers)
 
 
-def test_what_finds_no_room_in_the_submission_queue_is_armed_before_anything_is_waited_for(tiny: Ring) -> None:
+@pytest.mark.parametrize("which", [0, 1])
+def test_what_finds_no_room_in_the_submission_queue_is_armed_before_anything_is_waited_for(
+    tiny: Ring, which: int
+) -> None:
     pipes = [os.pipe() for _ in range(2)]
-    shots = [tiny.poll_multishot(readable) for readable, _ in pipes]
+    shots = [tiny.poll_multishot(readable, user_data=n) for n, (readable, _) in enumerate(pipes)]
     tiny.submit()
-    for round_ in range(6):
+    for _ in range(4):
         for _, writable in pipes:
-            for _ in range(4):  # both end by overflow, and there is one SQE
-                os.write(writable, b"x")
-        time.sleep(0.005)
-        tiny.completions()
-        for readable, _ in pipes:
-            os.read(readable, 100)
-        # Nothing happens on the first any more: the second must be heard nevertheless.
-        os.write(pipes[1][1], b"x")
-        with no_longer_than(5, f"in round {round_}"):
-            assert next(shots[1]).result() == select.POLLIN
-        while tiny.wait(1, timeout=0):
-            pass
+            os.write(writable, b"x")
+    while tiny.completions():
+        pass
+    # Both have ended by overflow, and there is one SQE to arm them again with.
+    for readable, _ in pipes:
+        os.read(readable, 100)
+    os.write(pipes[which][1], b"x")
+    with no_longer_than(5):
+        assert [op.user_data for op in tiny.wait(1)] == [which]
+    assert tiny.stats()["rearmed"] == 2
+    assert not any(handle.done for handle in shots)
     for ends in pipes:
         for fd in ends:
             os.close(fd)
+
+
+# -- cancelled by an operation -------------------------------------------------------------
+
+
+def test_an_operation_that_cancels_it_ends_it_also_while_it_starves(ring: Ring, packets: Pair) -> None:
+    ours, theirs = packets
+    buffers = ring.buffer_ring(1, 16)
+    shots = ring.recv_multishot(ours, buffers)
+    for number in range(3):
+        theirs.send(b"%d" % number)
+    held = next(shots)
+    assert ring.wait(1, timeout=0.01) == []
+    assert ring.stats()["starved"] == 1
+    with pytest.raises(FileNotFoundError):  # the kernel does not know it now
+        ring.cancel(shots).result()
+    with no_longer_than(5):
+        assert list(shots) == []
+    again = ring.recv_multishot(ours, buffers)
+    assert held.result() == b"0"
+    assert next(again).result() == b"1"
+    ring.cancel(again).result()
+    assert [shot.result() for shot in again] in ([b"2"], [])
+    check_balance(ring, buffers)
+
+
+def test_a_cancel_in_a_chain_that_is_given_up_stops_nothing(ring: Ring, packets: Pair) -> None:
+    ours, theirs = packets
+    shots = ring.recv_multishot(ours, ring.buffer_ring(1, 16))
+    with pytest.raises(ZeroDivisionError), ring.link():
+        ring.cancel(shots)
+        ring.cancel_fd(ours)
+        _ = 1 / 0
+    for number in range(5):  # with one buffer: it is armed again and again
+        theirs.send(b"%d" % number)
+        theirs.send(b"and")
+        assert next(shots).result() == b"%d" % number
+        assert next(shots).result() == b"and"
+    assert ring.stats()["rearmed"] > 0
