@@ -33,5 +33,6 @@ def check_balance(ring: Ring, buffers: BufferRing, lent: int = 0) -> None:
     assert buffers.lent == lent
     assert ring.stats()["lent"] == lent
     assert buffers.available == available_to_kernel(ring, buffers)
+    assert ring._c.starving == 0 or lent > 0, "somebody waits for buffers that are there"
     if lent == 0 and not buffers.incremental:
         assert buffers.available == buffers.count
