@@ -61,5 +61,5 @@ def target_lines(targets: Sequence[Target]) -> str:
         text = f"  {verdict:<13} {target.name}: {target.measured} (target: {target.goal})"
         lines.append(textwrap.fill(text, _WIDTH, subsequent_indent=" " * 16))
         if target.remark:
-            lines.append(f"{'':<16}{target.remark}")
+            lines.append(textwrap.fill(target.remark, _WIDTH, initial_indent=" " * 16, subsequent_indent=" " * 16))
     return "\n".join(lines)

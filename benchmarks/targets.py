@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from . import preparation
+from . import preparation, prepared
 from .case import Cell
 from .lineups import DEEPEST
 from .nop import C_LOOP, LARGEST_BATCH, pyuring_name
@@ -80,8 +80,8 @@ def _nop(found: _Found) -> Target:
 def _preparation(found: _Found) -> Target:
     name, goal = "dearest preparation, without those of arrays, to that of a nop", f"at most {_PREPARATION:g}x"
     cell = Cell(preparation.NAME)
-    names = preparation.OPERATIONS.keys() - preparation.WITH_ARRAYS - {preparation.PLAIN}
-    slower = {each: found.ratio(cell, preparation.PLAIN, each) for each in names}
+    names = prepared.OPERATIONS.keys() - prepared.WITH_ARRAYS - {prepared.PLAIN}
+    slower = {each: found.ratio(cell, prepared.PLAIN, each) for each in names}
     known = {each: times for each, times in slower.items() if times is not None}
     if not known:
         return Target(name, goal)

@@ -121,6 +121,7 @@ class struct_pyuring(CData):  # type: ignore[misc]
     disabled: bool
     required: int
     reg_wait: CData
+    expects_messages: bool
     timeouts: struct___kernel_timespec
     batch_slots: CData
     batch_res: CData

@@ -141,7 +141,7 @@ class Ring(Operations, BufferRegistration, FileRegistration, Tuning, Enabling, R
             self._hand_out()
         n = min(n, len(self._ready) + len(self._table))
         self._enter(max(n - len(self._ready), 0), -1)
-        while len(self._ready) < n and self._c.in_flight:
+        while len(self._ready) < n and (self._c.in_flight or self._c.expects_messages):
             if self._c.gathered and self._ready:
                 break
             self._enter(n - len(self._ready), -1)
@@ -158,7 +158,9 @@ class Ring(Operations, BufferRegistration, FileRegistration, Tuning, Enabling, R
         while True:
             left = deadline - monotonic()
             self._enter(max(n - len(self._ready), 0), nanoseconds(left) if left > 0 else 0)
-            if len(self._ready) >= n or not self._c.in_flight or left <= 0 or (self._c.gathered and self._ready):
+            if len(self._ready) >= n or left <= 0 or not (self._c.in_flight or self._c.expects_messages):
+                return
+            if self._c.gathered and self._ready:
                 return
 
     def submit_and_wait(self, n: int = 1, timeout: float | None = None) -> list[Completion[Any]]:
@@ -249,6 +251,18 @@ class Ring(Operations, BufferRegistration, FileRegistration, Tuning, Enabling, R
     def features(self) -> Features:
         """What the running kernel's rings can do."""
         return Features(self._c.ring.features)
+
+    @property
+    def expects_messages(self) -> bool:
+        """Whether `wait` also waits for messages of other rings, with nothing in flight too.
+
+        False at first: a wait is for what is in flight then, and never lasts for ever.
+        """
+        return bool(self._c.expects_messages)
+
+    @expects_messages.setter
+    def expects_messages(self, value: bool) -> None:
+        self._c.expects_messages = value
 
     def supports(self, operation: str | int) -> bool:
         """Whether the running kernel has an operation.

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import pyuring
-from benchmarks import cli, fio, place, preparation, transfer
+from benchmarks import cli, fio, place, prepared, transfer
 from benchmarks.case import Cell, Lineup
 from benchmarks.cases import CASES
 from benchmarks.contender import Contender, Sample, Turn
@@ -360,7 +360,7 @@ def test_the_figures_are_medians_and_the_ratio_pairs_repetitions() -> None:
 def test_the_preparation_of_every_operation_is_measured() -> None:
     domains = [domain for domain in pyuring.Ring.__mro__ if domain.__module__.startswith("pyuring.operations.")]
     names = {name for domain in domains for name in vars(domain) if not name.startswith("_")}
-    assert names == set(preparation.OPERATIONS)
+    assert names == set(prepared.OPERATIONS)
 
 
 def test_the_dearest_preparation_is_named_without_those_of_arrays() -> None:

@@ -88,7 +88,7 @@ def test_the_contract_of_a_ring_is_there() -> None:
     expected = {
         "submit", "submit_and_wait", "wait", "completions", "close", "fileno", "in_flight", "closed", "entries",
         "cq_entries", "setup", "features", "supports", "stats", "link", "register_buffers", "register_files",
-        "buffer_ring", "clone_buffers",
+        "buffer_ring", "expects_messages", "clone_buffers",
         "register_eventfd", "unregister_eventfd", "eventfd_enabled", "register_personality", "unregister_personality",
         "personality", "register_ring_fd", "unregister_ring_fd", "sync_cancel", "min_wait", "iowait", "register_clock",
         "register_napi", "unregister_napi", "iowq_affinity", "iowq_max_workers", "resize", "enable", "enabled",

@@ -6,6 +6,7 @@ import errno
 import gc
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -44,6 +45,23 @@ def messages_of(ring: Ring, count: int) -> list[Completion[Any]]:
     with pytest.raises(OSError):
         timer.result()
     return found
+
+
+@pytest.mark.parametrize("receiver", SETUPS.values(), ids=SETUPS)
+def test_a_ring_can_wait_for_messages_with_nothing_in_flight(receiver: SetupFlags | None) -> None:
+    with Ring(8, setup=receiver) as ring:
+        assert not ring.expects_messages
+        with pytest.raises(RuntimeError, match="nothing is in flight"):
+            ring.wait(1)
+        ring.expects_messages = True
+        threading.Timer(0.05, pyuring.send_message, (ring.fileno(), 1)).start()
+        threading.Timer(0.1, pyuring.send_message, (ring.fileno(), 2)).start()
+        assert [op.user_data for op in ring.wait(2)] == [1, 2]
+        before = time.monotonic()
+        assert ring.wait(1, timeout=0.05) == []
+        assert time.monotonic() - before >= 0.05
+        timer = ring.timeout(0.01)
+        assert ring.wait(1) == [timer]
 
 
 @pytest.mark.parametrize("receiver", SETUPS.values(), ids=SETUPS)

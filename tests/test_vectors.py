@@ -277,3 +277,13 @@ def test_dontcache_leaves_nothing_in_the_page_cache(ring: Ring, data_file: int) 
     assert pages_of(data_file).cached == 0
     assert len(ring.read(data_file, 65536, 0).result()) == 65536
     assert pages_of(data_file).cached == 16
+
+
+def test_rw_flags_go_with_provided_buffers(ring: Ring, pipe: tuple[int, int]) -> None:
+    buffers = ring.buffer_ring(4, 64)
+    empty = ring.readinto(pipe[0], buffers, 0, RwFlags.NOWAIT)
+    assert (sqe_at(ring).opcode, sqe_at(ring).rw_flags) == (22, 8)
+    with pytest.raises(BlockingIOError):
+        empty.result(timeout=5)
+    os.write(pipe[1], b"hello")
+    assert ring.readinto(pipe[0], buffers, 0, RwFlags.NOWAIT).result(timeout=5) == 5

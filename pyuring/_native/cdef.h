@@ -83,6 +83,7 @@ struct pyuring {
 	bool disabled;
 	unsigned required;
 	struct pyuring_reg_wait *reg_wait;
+	bool expects_messages;
 	struct __kernel_timespec *timeouts;
 	int32_t *batch_slots;
 	int32_t *batch_res;

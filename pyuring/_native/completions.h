@@ -160,10 +160,10 @@ static int64_t pyuring_enter(struct pyuring *u, uint32_t want, int64_t timeout_n
 	/* CQEs of link timeouts and cancels count too, and may be something to act on. */
 	if (want > 1 && (u->expected != u->in_flight || u->cancels_wait))
 		want = 1;
-	if (want && u->expected == 0 && u->starving && ready == 0 && !u->stopped)
+	if (want && u->expected == 0 && u->starving && !u->expects_messages && ready == 0 && !u->stopped)
 		return PYURING_STARVED;
-	if (want > u->expected)
-		want = u->expected;
+	if (want > u->expected + u->expects_messages)
+		want = u->expected + u->expects_messages;
 	flags = pyuring_wakeup_flag(u);
 	if (pyuring_is_sqpoll(u))
 		pending = 0;

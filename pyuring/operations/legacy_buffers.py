@@ -7,14 +7,19 @@ are removed as were provided, none of them is left, neither in the list nor in u
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyuring._ffi import lib
 from pyuring.buffers import export, release
 from pyuring.completion import Completion, NoneCompletion
 from pyuring.inflight import InFlight
 
+if TYPE_CHECKING:
+    from pyuring._ffi import CData
+
 __all__ = ["LegacyBufferOperations"]
+
+_provide = lib.pyuring_prep_provide_buffers
 
 #: Groups and buffers have numbers of 16 bits.
 MAX_BUFFERS = 0xFFFF
@@ -24,12 +29,14 @@ LARGEST_BUFFER = 2**31 - 1
 class _Group:
     """What was provided to one group."""
 
-    __slots__ = ("given", "memory", "removed")
+    __slots__ = ("given", "last", "memory", "removed")
 
     def __init__(self) -> None:
         self.given = 0
         self.removed = 0
-        self.memory: list[memoryview] = []
+        #: What keeps each piece of memory in place, by a number of its own; and the last one.
+        self.memory: dict[int, CData] = {}
+        self.last = 0
 
 
 class _Groups(dict[int, _Group]):
@@ -39,31 +46,19 @@ class _Groups(dict[int, _Group]):
 class ProvideCompletion(NoneCompletion):
     """Buffers that were provided, or not."""
 
-    __slots__ = ("_count", "_group", "_view")
+    __slots__ = ("_count", "_group", "_number")
 
     _group: _Group
     _count: int
-    #: None once the kernel has refused it.
-    _view: memoryview | None
+    _number: int
 
-    def _offer(self, group: _Group, view: memoryview, count: int) -> None:
-        self._group = group
-        self._count = count
-        self._view = view
-        group.given += count
-        group.memory.append(view)
-
-    def _withdraw(self) -> None:
-        view = getattr(self, "_view", None)
-        if view is None:
-            return
-        self._view = None
-        self._group.given -= self._count
-        self._group.memory = [other for other in self._group.memory if other is not view]
-        view.release()
+    def _take_back(self) -> None:
+        """Forget them: the kernel has not got them."""
+        if self._group.memory.pop(self._number, None) is not None:
+            self._group.given -= self._count
 
     def _failed(self, res: int) -> None:
-        self._withdraw()
+        self._take_back()
         super()._failed(res)
 
 
@@ -79,9 +74,7 @@ class RemoveCompletion(Completion[int]):
         if group is not None:
             group.removed += res
             if group.removed == group.given:
-                for view in group.memory:
-                    view.release()
-                group.memory = []
+                group.memory = {}
         return res
 
     def _failed(self, res: int) -> int:
@@ -120,28 +113,35 @@ class LegacyBufferOperations(InFlight):
         """
         if not 0 < size <= LARGEST_BUFFER:
             raise ValueError(f"size must be between 1 and {LARGEST_BUFFER} bytes, not {size}")
+        if first_id < 0:
+            raise ValueError(f"first_id must be 0 or more, not {first_id}")
         known = self._legacy_group(group)
         held = export(buffer, writable=True)
-        op = ProvideCompletion()
-        try:
-            count = len(held) // size
-            if not 0 < count <= MAX_BUFFERS or not 0 <= first_id <= MAX_BUFFERS + 1 - count:
-                raise ValueError(
-                    f"a group has up to {MAX_BUFFERS} buffers with ids from 0 to {MAX_BUFFERS}, "
-                    f"not {count} of them from {first_id} on"
-                )
-            op._offer(known, memoryview(buffer), count)
-            return self._start(
-                op, "provide_buffers", held, user_data, flags, drain, timeout,
-                lib.pyuring_prep_provide_buffers, held, size, count, group, first_id,
-            )  # fmt: skip
-        except BaseException:
+        count = len(held) // size
+        if not 0 < count <= MAX_BUFFERS or first_id + count > MAX_BUFFERS + 1:
             release(held)
+            raise ValueError(
+                f"a group has up to {MAX_BUFFERS} buffers with ids up to {MAX_BUFFERS}, "
+                f"not {count} of them from {first_id} on"
+            )
+        op = ProvideCompletion()
+        op._group = known
+        op._count = count
+        number = op._number = known.last = known.last + 1
+        known.given += count
+        known.memory[number] = held
+        try:
+            tag = self._enlist(op, "provide_buffers", held, user_data, flags, drain, timeout)
+            while (code := _provide(self._c, tag, held, size, count, group, first_id)) < 0:
+                self._refused(code)
+        except BaseException as error:
+            self._withdraw(op, held, error)
             slot = getattr(op, "_slot", -1)
             # Unless a signal handler raised when it was queued.
             if slot < 0 or not self._table or self._table[slot] is not op:
-                op._withdraw()
+                op._take_back()
             raise
+        return op
 
     def remove_buffers(
         self,

@@ -22,6 +22,7 @@ __all__ = ["ReadinessOperations"]
 _EVENT_SIZE = ffi.sizeof("struct epoll_event")
 #: struct epoll_event, which is packed on x86-64 alone; of its data the int, as in `select`.
 _EVENT = struct.Struct("=Ii4x" if _EVENT_SIZE == 12 else "=I4xi4x")
+_pack = _EVENT.pack
 _BYTES = ffi.typeof("char[]")
 
 #: EP_MAX_EVENTS of the kernel.
@@ -154,8 +155,10 @@ class ReadinessOperations(InFlight):
         if op.__class__ is not EpollOp:
             op = EpollOp(op)
         try:
-            event = _EVENT.pack(operator.index(events), number if data is None else operator.index(data))
+            event = _pack(events, number if data is None else data)
         except struct.error:
+            # Which says the same of what is no number.
+            operator.index(events), operator.index(number if data is None else data)
             raise OverflowError(f"events has 32 bits, data 32 with a sign, not {events!r} and {data!r}") from None
         return self._start(
             NoneCompletion(), "epoll_ctl", (event, epoll, file), user_data, flags, drain, timeout,

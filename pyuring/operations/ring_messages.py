@@ -23,6 +23,7 @@ from pyuring.registered_files import (
 __all__ = ["RingMessageOperations", "send_message"]
 
 _msg_ring = lib.pyuring_prep_msg_ring
+_msg_ring_fd = lib.pyuring_prep_msg_ring_fd
 
 _MESSAGE = lib.PYURING_MESSAGE
 _LIMIT = 1 << lib.PYURING_ID_BITS
@@ -131,11 +132,16 @@ class RingMessageOperations(InFlight):
             raise ValueError("a ring cannot send a file to itself")
         data, message_flags = (_MESSAGE, _NO_MESSAGE) if value is None else (message_id(value), 0)
         op = SentFileCompletion()
-        place = op._place = place_in(target, direct)
-        return self._start(
-            op, "msg_ring_fd", (target, file), user_data, flags, drain, timeout,
-            lib.pyuring_prep_msg_ring_fd, descriptor(target), file, place, data, message_flags,
-        )  # fmt: skip
+        place = op._place = _ANY_SLOT if direct is None else place_in(target, direct)
+        number = descriptor(target)
+        try:
+            tag = self._enlist(op, "msg_ring_fd", (target, file), user_data, flags, drain, timeout)
+            while (code := _msg_ring_fd(self._c, tag, number, file, place, data, message_flags)) < 0:
+                self._refused(code, (number,))
+        except BaseException as error:
+            self._withdraw(op, None, error)
+            raise
+        return op
 
 
 def message_id(value: int) -> int:
@@ -145,10 +151,8 @@ def message_id(value: int) -> int:
     return _MESSAGE | value
 
 
-def place_in(target: object, direct: RegisteredFile | RegisteredFiles | int | None) -> int:
+def place_in(target: object, direct: RegisteredFile | RegisteredFiles | int) -> int:
     """The file_index for a slot in the table of another ring."""
-    if direct is None:
-        return _ANY_SLOT
     table = direct._table if isinstance(direct, RegisteredFiles) else None
     if isinstance(direct, RegisteredFile):
         table = direct >> lib.PYURING_FILE_BITS
