@@ -311,7 +311,7 @@ def test_there_are_no_more_workers_than_allowed(tmp_path: Path) -> None:
             with Ring(64) as ring:
                 ring.iowq_max_workers(bounded=limit)
                 for _ in range(20):
-                    ring.open(tmp_path / "fifo")
+                    ring.open(tmp_path / "fifo", sqe_flags=SqeFlags.ASYNC)
                 ring.submit()
                 deadline = time.monotonic() + 10
                 while workers() < limit and time.monotonic() < deadline:
