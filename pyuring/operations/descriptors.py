@@ -11,7 +11,7 @@ from pyuring._ffi import lib
 from pyuring.completion import Completion, NoneCompletion
 from pyuring.direct import Direct, PathDirectCompletion, direct_key
 from pyuring.inflight import InFlight
-from pyuring.pathnames import directory, encoded
+from pyuring.pathnames import AT_FDCWD, encoded
 from pyuring.registered_files import RegisteredFile, RegisteredFiles, plain_descriptor, replacements
 
 if TYPE_CHECKING:
@@ -93,17 +93,19 @@ class DescriptorOperations(InFlight):
         See `io_uring_prep_openat(3)`, kernel 5.6.
         """
         op = PathDirectCompletion()
-        op._path = name = os.fspath(path)
+        op._path = path
         op._direct = direct
-        raw = encoded(name)
-        if direct is None:
-            key, flags = 0, flags | _CLOEXEC
-        else:  # what no exec inherits anyway, and the kernel refuses to be asked for
-            key, flags = direct_key(direct), flags & ~_CLOEXEC
-        return self._start(
-            op, "open", raw, user_data, sqe_flags, drain, timeout,
-            _open, directory(dir_fd), raw, flags, mode, key,
-        )  # fmt: skip
+        raw = encoded(path)
+        start = AT_FDCWD if dir_fd is None else plain_descriptor(dir_fd)
+        key = 0 if direct is None else direct_key(direct)
+        try:
+            tag = self._enlist(op, "open", raw, user_data, sqe_flags, drain, timeout)
+            while (code := _open(self._c, tag, start, raw, flags, mode, key)) < 0:
+                self._refused(code)
+        except BaseException as error:
+            self._withdraw(op, None, error)
+            raise
+        return op
 
     def openat2(
         self,
@@ -137,12 +139,13 @@ class DescriptorOperations(InFlight):
         See `io_uring_prep_openat2(3)`, kernel 5.6.
         """
         op = PathDirectCompletion()
-        op._path = name = os.fspath(path)
+        op._path = path
         op._direct = direct
-        raw = encoded(name)
+        raw = encoded(path)
+        start = AT_FDCWD if dir_fd is None else plain_descriptor(dir_fd)
         if direct is None:
             key, flags = 0, flags | _CLOEXEC
-        else:
+        else:  # what no exec inherits anyway, and the kernel refuses to be asked for
             key, flags = direct_key(direct), flags & ~_CLOEXEC
         if mode is None:
             mode = 0o777 if flags & _CREATES else 0
@@ -150,10 +153,14 @@ class DescriptorOperations(InFlight):
             how = _pack_how(flags, mode, resolve)
         except struct.error:
             raise _unfit_how(flags, mode, resolve) from None
-        return self._start(
-            op, "openat2", (raw, how), user_data, sqe_flags, drain, timeout,
-            _openat2, directory(dir_fd), raw, how, key,
-        )  # fmt: skip
+        try:
+            tag = self._enlist(op, "openat2", (raw, how), user_data, sqe_flags, drain, timeout)
+            while (code := _openat2(self._c, tag, start, raw, how, key)) < 0:
+                self._refused(code)
+        except BaseException as error:
+            self._withdraw(op, None, error)
+            raise
+        return op
 
     def close_fd(
         self,

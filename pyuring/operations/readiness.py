@@ -185,7 +185,7 @@ class ReadinessOperations(TargetOperations):
 
         See `io_uring_prep_epoll_wait(3)`, kernel 6.15.
         """
-        target = descriptor(epoll)
+        target = epoll if isinstance(epoll, int) else descriptor(epoll)
         if not 0 < maxevents <= MAX_EVENTS:
             raise ValueError(f"maxevents must be between 1 and {MAX_EVENTS}, not {maxevents}")
         op = EventsCompletion()

@@ -194,12 +194,18 @@ class SocketOptionOperations(InFlight):
         """
         if not 0 <= buflen <= LONGEST_OPTION:
             raise OSError(errno.EINVAL, f"buflen must be between 0 and {LONGEST_OPTION} bytes, not {buflen}")
+        target = sock if isinstance(sock, int) else descriptor(sock)
         op: IntOptionCompletion | BytesOptionCompletion = BytesOptionCompletion() if buflen else IntOptionCompletion()
-        data = op._data = bytes(buflen or _INT_SIZE)
-        return self._start(
-            op, "getsockopt", (data, sock), user_data, flags, drain, timeout,
-            _getsockopt, descriptor(sock), level, optname, data, buflen or _INT_SIZE,
-        )  # fmt: skip
+        length = buflen or _INT_SIZE
+        data = op._data = bytes(length)
+        try:
+            tag = self._enlist(op, "getsockopt", (data, sock), user_data, flags, drain, timeout)
+            while (code := _getsockopt(self._c, tag, target, level, optname, data, length)) < 0:
+                self._refused(code, (target,))
+        except BaseException as error:
+            self._withdraw(op, None, error)
+            raise
+        return op
 
     def setsockopt(
         self,
@@ -223,10 +229,17 @@ class SocketOptionOperations(InFlight):
 
         See `io_uring_prep_cmd_sock(3)`, kernel 6.7.
         """
-        return self._start(
-            SetOptionCompletion(), "setsockopt", (raw := option(value), sock), user_data, flags, drain, timeout,
-            _setsockopt, descriptor(sock), level, optname, raw, len(raw),
-        )  # fmt: skip
+        target = sock if isinstance(sock, int) else descriptor(sock)
+        raw = option(value)
+        op = SetOptionCompletion()
+        try:
+            tag = self._enlist(op, "setsockopt", (raw, sock), user_data, flags, drain, timeout)
+            while (code := _setsockopt(self._c, tag, target, level, optname, raw, len(raw))) < 0:
+                self._refused(code, (target,))
+        except BaseException as error:
+            self._withdraw(op, None, error)
+            raise
+        return op
 
     def getsockname(
         self,
@@ -247,7 +260,12 @@ class SocketOptionOperations(InFlight):
 
         See `io_uring_prep_cmd_getsockname(3)`, kernel 6.19.
         """
-        return self._name("getsockname", sock, False, user_data, flags, drain, timeout)
+        op = NameCompletion()
+        room = op._room = bytes(ROOM)  # see TransferOperations.read
+        return self._start(
+            op, "getsockname", (room, sock), user_data, flags, drain, timeout,
+            _getsockname, sock if isinstance(sock, int) else descriptor(sock), room, False,
+        )  # fmt: skip
 
     def getpeername(
         self,
@@ -268,21 +286,9 @@ class SocketOptionOperations(InFlight):
 
         See `io_uring_prep_cmd_getsockname(3)`, kernel 6.19.
         """
-        return self._name("getpeername", sock, True, user_data, flags, drain, timeout)
-
-    def _name(
-        self,
-        operation: str,
-        sock: Any,
-        peer: bool,
-        user_data: object,
-        flags: int,
-        drain: bool,
-        timeout: float | None,
-    ) -> Completion[Any]:
         op = NameCompletion()
-        room = op._room = bytes(ROOM)
+        room = op._room = bytes(ROOM)  # see TransferOperations.read
         return self._start(
-            op, operation, (room, sock), user_data, flags, drain, timeout,
-            _getsockname, descriptor(sock), room, peer,
+            op, "getpeername", (room, sock), user_data, flags, drain, timeout,
+            _getsockname, sock if isinstance(sock, int) else descriptor(sock), room, True,
         )  # fmt: skip

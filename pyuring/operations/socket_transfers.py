@@ -73,7 +73,10 @@ class SocketTransferOperations(InFlight):
         See `io_uring_prep_send(3)`, kernel 5.6.
         """
         target = sock if isinstance(sock, int) else descriptor(sock)
-        hold, memory, length = memory_of(self, data, writable=False)
+        if data.__class__ is bytes:
+            hold, memory, length = data, data, len(data)
+        else:
+            hold, memory, length = memory_of(self, data, writable=False)
         op: Completion[int] = Completion()
         try:
             tag = self._enlist(op, "send", (hold, sock), user_data, flags, drain, timeout)
@@ -111,9 +114,12 @@ class SocketTransferOperations(InFlight):
 
         See `io_uring_prep_sendto(3)`, kernel 6.1.
         """
-        target = descriptor(sock)
+        target = sock if isinstance(sock, int) else descriptor(sock)
         raw = encode_for(sock, address)
-        hold, memory, length = memory_of(self, data, writable=False)
+        if data.__class__ is bytes:
+            hold, memory, length = data, data, len(data)
+        else:
+            hold, memory, length = memory_of(self, data, writable=False)
         op: Completion[int] = Completion()
         try:
             tag = self._enlist(op, "sendto", (hold, raw, sock), user_data, flags, drain, timeout)

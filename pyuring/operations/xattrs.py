@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from pyuring._ffi import CHARS, ffi, lib
 from pyuring.buffers import export
 from pyuring.completion import PathCompletion, PathNoneCompletion
 from pyuring.inflight import InFlight
-from pyuring.pathnames import encoded, is_path
+from pyuring.pathnames import encoded, encoded_both, is_path
 from pyuring.registered_files import descriptor
 
 if TYPE_CHECKING:
@@ -74,11 +73,11 @@ class XattrOperations(InFlight):
 
         See `io_uring_prep_getxattr(3)`, kernel 5.19.
         """
-        if not is_path(path):
+        if path.__class__ is not str and not is_path(path):
             return self._fgetxattr("getxattr", path, attribute, size, user_data, flags, drain, timeout)
         op = XattrCompletion()
-        op._path = os.fspath(path)
-        raw, name = encoded(op._path), encoded(attribute)
+        op._path = path
+        raw, name = encoded_both(path, attribute)
         room = op._room = _room_of(size)
         return self._start(
             op, "getxattr", (raw, name, room), user_data, flags, drain, timeout,
@@ -155,11 +154,11 @@ class XattrOperations(InFlight):
 
         See `io_uring_prep_setxattr(3)`, kernel 5.19.
         """
-        if not is_path(path):
+        if path.__class__ is not str and not is_path(path):
             return self._fsetxattr("setxattr", path, attribute, value, xattr_flags, user_data, flags, drain, timeout)
         op = PathNoneCompletion()
-        op._path = os.fspath(path)
-        raw, name = encoded(op._path), encoded(attribute)
+        op._path = path
+        raw, name = encoded_both(path, attribute)
         held = value if value.__class__ is bytes else export(value, writable=False)
         return self._start(
             op, "setxattr", (held, raw, name), user_data, flags, drain, timeout,

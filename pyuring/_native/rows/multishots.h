@@ -1,7 +1,7 @@
 /* Operations with many results: rows of operations.h. */
 /* clang-format off */
 FILE_OPERATION(accept_multishot, IORING_OP_ACCEPT, "5.19", (int accept_flags, int64_t direct), FIRST_OF(CHECK_ALONE, CHECK_DIRECT(direct)),
-	io_uring_prep_multishot_accept(sqe, fd, NULL, NULL, accept_flags), sqe->file_index = FILE_INDEX(direct), kind = PYURING_MULTISHOT)
+	io_uring_prep_multishot_accept(sqe, fd, NULL, NULL, CLOEXEC(accept_flags, direct)), sqe->file_index = FILE_INDEX(direct), kind = PYURING_MULTISHOT)
 FILE_OPERATION(recv_multishot, IORING_OP_RECV, "6.0", (void *buffers, int msg_flags, bool bundle, bool empty_is_data), FIRST_OF(CHECK_ALONE, CHECK_GROUP(buffers)),
 	io_uring_prep_recv_multishot(sqe, fd, NULL, 0, msg_flags), sqe->ioprio |= bundle ? PYURING_RECVSEND_BUNDLE : 0, SELECT_FROM(buffers),
 	kind = PYURING_MULTISHOT | (empty_is_data ? PYURING_EMPTY_IS_DATA : 0))
