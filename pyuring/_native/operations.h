@@ -68,6 +68,14 @@ struct pyuring_buffer {
 /* Descriptors are made close-on-exec; the kernel refuses to hear of that for direct ones. */
 #define CLOEXEC(flags, direct) ((direct) ? (int)(flags) & ~O_CLOEXEC : (int)(flags) | O_CLOEXEC)
 
+static struct open_how *pyuring_how(void *memory, bool direct)
+{
+	struct open_how *how = memory;
+
+	how->flags = direct ? how->flags & ~(uint64_t)O_CLOEXEC : how->flags | O_CLOEXEC;
+	return how;
+}
+
 /* A registered file of this ring, where no other will do. */
 #define CHECK_REGISTERED(file) ((file) < 0 || (file) >> PYURING_FILE_BITS != u->files_key ? PYURING_BAD_TABLE : 0)
 #define CHECK_COMMAND(size, buffer)                                                       \

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+from array import array
 from operator import index as as_index
 from typing import TYPE_CHECKING, Any
 
@@ -31,8 +32,6 @@ _files_update = lib.pyuring_prep_files_update
 
 #: struct open_how.
 _pack_how = struct.Struct("=QQQ").pack
-#: As plain numbers, which need not be looked up in `os`.
-_CLOEXEC = os.O_CLOEXEC
 #: What has a mode: O_TMPFILE includes O_DIRECTORY, which alone has none.
 _CREATES = os.O_CREAT | os.O_TMPFILE & ~os.O_DIRECTORY
 #: In place of a slot, what `replacements` gives: IORING_FILE_INDEX_ALLOC as a signed number.
@@ -52,7 +51,7 @@ class FilesUpdateCompletion(Completion[list[RegisteredFile]]):
 
     def _value(self, res: int) -> list[RegisteredFile]:
         if self._index == _PICK:
-            return [self._files[slot] for slot in _unpack_numbers(self._numbers)[:res]]
+            return [self._files[slot] for slot in array("i", self._numbers)[:res]]
         return self._files[self._index : self._index + res]
 
 
@@ -143,13 +142,10 @@ class DescriptorOperations(InFlight):
         op._direct = direct
         raw = encoded(path)
         start = AT_FDCWD if dir_fd is None else plain_descriptor(dir_fd)
-        if direct is None:
-            key, flags = 0, flags | _CLOEXEC
-        else:  # what no exec inherits anyway, and the kernel refuses to be asked for
-            key, flags = direct_key(direct), flags & ~_CLOEXEC
+        key = 0 if direct is None else direct_key(direct)
         if mode is None:
             mode = 0o777 if flags & _CREATES else 0
-        try:
+        try:  # C adds O_CLOEXEC to these bytes, which nobody else has seen
             how = _pack_how(flags, mode, resolve)
         except struct.error:
             raise _unfit_how(flags, mode, resolve) from None
@@ -252,15 +248,11 @@ class DescriptorOperations(InFlight):
         op._files = files
         op._index, numbers = replacements(files, index, kept)
         # The kernel writes the slots that it picks into a bytes object that nobody else has seen.
-        data = op._numbers = struct.pack(f"={len(kept)}i", *numbers)
+        data = op._numbers = array("i", numbers).tobytes()
         return self._start(
             op, "files_update", (data, kept), user_data, flags, drain, timeout,
             _files_update, files._any, data, len(kept), op._index,
         )  # fmt: skip
-
-
-def _unpack_numbers(data: bytes) -> tuple[int, ...]:
-    return struct.unpack(f"={len(data) // 4}i", data)
 
 
 def _unfit_how(*numbers: Any) -> Exception:

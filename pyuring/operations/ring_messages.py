@@ -135,7 +135,7 @@ class RingMessageOperations(InFlight):
         place = op._place = _ANY_SLOT if direct is None else place_in(target, direct)
         number = target if isinstance(target, int) else descriptor(target)
         try:
-            tag = self._enlist(op, "msg_ring_fd", (target, file), user_data, flags, drain, timeout)
+            tag = self._enlist(op, "msg_ring_fd", target, user_data, flags, drain, timeout)
             while (code := _msg_ring_fd(self._c, tag, number, file, place, data, message_flags)) < 0:
                 self._refused(code, (number,))
         except BaseException as error:

@@ -32,23 +32,24 @@ T_co = TypeVar("T_co", covariant=True)
 #: What ``socket.getsockopt`` takes.
 LONGEST_OPTION = 1024
 _INT_SIZE = 4
-_SMALLEST, _LARGEST = -(2**31), 2**31 - 1
 _pack = struct.Struct("=i").pack
 
 
 def option(value: Any) -> bytes:
     """The value of an option, as the kernel reads it: a C int, or these bytes."""
-    if value.__class__ is int and _SMALLEST <= value <= _LARGEST:
-        return _pack(value)
     if isinstance(value, bytes):
         return value
     if isinstance(value, bytearray | memoryview) or not hasattr(value, "__index__"):
         with memoryview(value) as view:
             return view.tobytes()
-    number = index(value)
-    if not _SMALLEST <= number <= _LARGEST:
-        raise OverflowError(f"an option is a C int, which {number} is not: pass it as bytes")
-    return _pack(number)
+    return _packed(index(value))
+
+
+def _packed(number: int) -> bytes:
+    try:
+        return _pack(number)
+    except struct.error:
+        raise OverflowError(f"an option is a C int, which {number} is not: pass it as bytes") from None
 
 
 class CommandCompletion(Completion[T_co]):
@@ -198,8 +199,9 @@ class SocketOptionOperations(InFlight):
         op: IntOptionCompletion | BytesOptionCompletion = BytesOptionCompletion() if buflen else IntOptionCompletion()
         length = buflen or _INT_SIZE
         data = op._data = bytes(length)
+        hold = data if target is sock else (data, sock)
         try:
-            tag = self._enlist(op, "getsockopt", (data, sock), user_data, flags, drain, timeout)
+            tag = self._enlist(op, "getsockopt", hold, user_data, flags, drain, timeout)
             while (code := _getsockopt(self._c, tag, target, level, optname, data, length)) < 0:
                 self._refused(code, (target,))
         except BaseException as error:
@@ -230,10 +232,11 @@ class SocketOptionOperations(InFlight):
         See `io_uring_prep_cmd_sock(3)`, kernel 6.7.
         """
         target = sock if isinstance(sock, int) else descriptor(sock)
-        raw = option(value)
+        raw = _packed(value) if value.__class__ is int else option(value)
         op = SetOptionCompletion()
+        hold = raw if target is sock else (raw, sock)
         try:
-            tag = self._enlist(op, "setsockopt", (raw, sock), user_data, flags, drain, timeout)
+            tag = self._enlist(op, "setsockopt", hold, user_data, flags, drain, timeout)
             while (code := _setsockopt(self._c, tag, target, level, optname, raw, len(raw))) < 0:
                 self._refused(code, (target,))
         except BaseException as error:

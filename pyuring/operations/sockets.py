@@ -164,7 +164,7 @@ class SocketOperations(InFlight):
         peer = op._peer = bytes(ROOM)  # see TransferOperations.read
         key = 0 if direct is None else direct_key(direct)
         try:
-            tag = self._enlist(op, "accept", (peer, sock), user_data, flags, drain, timeout)
+            tag = self._enlist(op, "accept", peer if target is sock else (peer, sock), user_data, flags, drain, timeout)
             while (code := _accept(self._c, tag, target, peer, accept_flags, how, key)) < 0:
                 self._refused(code, (target,))
         except BaseException as error:

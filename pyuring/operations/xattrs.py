@@ -78,7 +78,7 @@ class XattrOperations(InFlight):
         op = XattrCompletion()
         op._path = path
         raw, name = encoded_both(path, attribute)
-        room = op._room = _room_of(size)
+        room = op._room = bytes(size) if 0 < size <= _LITTLE else _room_of(size)
         return self._start(
             op, "getxattr", (raw, name, room), user_data, flags, drain, timeout,
             _getxattr, name, room, raw, size,
@@ -124,7 +124,7 @@ class XattrOperations(InFlight):
         name = encoded(attribute)
         op = XattrCompletion()
         op._path = file
-        room = op._room = _room_of(size)
+        room = op._room = bytes(size) if 0 < size <= _LITTLE else _room_of(size)
         return self._start(
             op, operation, (name, room, file), user_data, flags, drain, timeout,
             _fgetxattr, target, name, room, size,
@@ -212,10 +212,8 @@ class XattrOperations(InFlight):
         )  # fmt: skip
 
 
-def _room_of(size: int) -> bytes | CData:
-    """Memory that nobody else has seen, so that the kernel may write to it."""
-    if 0 < size <= _LITTLE:
-        return bytes(size)
+def _room_of(size: int) -> CData:
+    """Memory for large values; for others, see TransferOperations.read."""
     if not 0 < size <= LONGEST_VALUE:
         raise ValueError(f"size must be between 1 and {LONGEST_VALUE} bytes, not {size}")
     return _allocate(CHARS, size)
