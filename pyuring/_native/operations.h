@@ -39,6 +39,9 @@ struct pyuring_buffer {
 #define CHECK_BUFFER(buffer, offset) \
 	(*BUFFER(buffer)->live != u->buffers_key ? PYURING_BAD_TABLE : CHECK_OFFSET(offset))
 
+/* A descriptor of the process. */
+#define CHECK_PLAIN(descriptor) ((descriptor) < 0 || (descriptor) > INT32_MAX ? PYURING_BAD_FD : 0)
+
 /* The second descriptor of an operation that has two. */
 #define CHECK_FILE(file) pyuring_resolve(u, file, &(struct pyuring_target){ -1, 0 })
 #define IS_FIXED(file) (((file) >> PYURING_FILE_BIT) != 0)

@@ -72,10 +72,15 @@ class MemoryOperations(InFlight):
                 f"advice {advice} changes what the memory contains, in whole pages of {mmap.PAGESIZE} bytes: "
                 f"{stop - start} bytes would take what lies behind them along"
             )
-        return self._start(
-            NoneCompletion(), "madvise", hold, user_data, flags, drain, timeout,
-            _madvise, hold, start, stop - start, advice,
-        )  # fmt: skip
+        op = NoneCompletion()
+        try:
+            tag = self._enlist(op, "madvise", hold, user_data, flags, drain, timeout)
+            while (code := _madvise(self._c, tag, hold, start, stop - start, advice)) < 0:
+                self._refused(code)
+        except BaseException as error:
+            self._withdraw(op, hold, error)
+            raise
+        return op
 
 
 def _is_alone(buffer: Any, size: int, start: int, stop: int) -> bool:

@@ -172,11 +172,16 @@ class PipeOperations(FileRegistration):
         See `io_uring_prep_tee(3)`, kernel 5.8.
         """
         source = src if src.__class__ is RegisteredFile else plain_descriptor(src)
+        target = dst if isinstance(dst, int) else descriptor(dst)
         op: Completion[int] = Completion()
-        return self._start(
-            op, "tee", (src, dst), user_data, flags, drain, None,
-            _tee, descriptor(dst), source, count, splice_flags,
-        )  # fmt: skip
+        try:
+            tag = self._enlist(op, "tee", (src, dst), user_data, flags, drain, None)
+            while (code := _tee(self._c, tag, target, source, count, splice_flags)) < 0:
+                self._refused(code, (target, source, count))
+        except BaseException as error:
+            self._withdraw(op, None, error)
+            raise
+        return op
 
 
 def _offset(offset: int) -> int:

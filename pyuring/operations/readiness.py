@@ -148,13 +148,14 @@ class ReadinessOperations(TargetOperations):
 
         See `io_uring_prep_epoll_ctl(3)`, kernel 5.6.
         """
-        target = plain_descriptor(epoll)
-        number = plain_descriptor(file)
+        target = epoll if epoll.__class__ is int else plain_descriptor(epoll)
+        number = file if file.__class__ is int else plain_descriptor(file)
         if op.__class__ is not EpollOp:
             op = EpollOp(op)
         try:
             event = _pack(events, number if data is None else data)
         except struct.error:
+            plain_descriptor(number)
             # Which says the same of what is no number.
             operator.index(events), operator.index(number if data is None else data)
             raise OverflowError(f"events has 32 bits, data 32 with a sign, not {events!r} and {data!r}") from None
@@ -162,7 +163,7 @@ class ReadinessOperations(TargetOperations):
         try:
             tag = self._enlist(handle, "epoll_ctl", (event, epoll, file), user_data, flags, drain, timeout)
             while (code := _epoll_ctl(self._c, tag, target, op, number, event)) < 0:
-                self._refused(code)
+                self._refused(code, (target if target < 0 or target >= 2**31 else number,))
         except BaseException as error:
             self._withdraw(handle, None, error)
             raise
@@ -195,7 +196,12 @@ class ReadinessOperations(TargetOperations):
             raise ValueError(f"maxevents must be between 1 and {MAX_EVENTS}, not {maxevents}")
         op = EventsCompletion()
         memory = op._events = bytes(maxevents * _EVENT_SIZE)  # see TransferOperations.read
-        return self._start(
-            op, "epoll_wait", memory if target is epoll else (memory, epoll), user_data, flags, drain, timeout,
-            _epoll_wait, target, memory, maxevents,
-        )  # fmt: skip
+        hold = memory if target is epoll else (memory, epoll)
+        try:
+            tag = self._enlist(op, "epoll_wait", hold, user_data, flags, drain, timeout)
+            while (code := _epoll_wait(self._c, tag, target, memory, maxevents)) < 0:
+                self._refused(code, (target,))
+        except BaseException as error:
+            self._withdraw(op, None, error)
+            raise
+        return op

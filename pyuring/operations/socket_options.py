@@ -32,6 +32,7 @@ T_co = TypeVar("T_co", covariant=True)
 #: What ``socket.getsockopt`` takes.
 LONGEST_OPTION = 1024
 _INT_SIZE = 4
+_SMALLEST, _LARGEST = -(2**31), 2**31 - 1
 _pack = struct.Struct("=i").pack
 
 
@@ -42,14 +43,10 @@ def option(value: Any) -> bytes:
     if isinstance(value, bytearray | memoryview) or not hasattr(value, "__index__"):
         with memoryview(value) as view:
             return view.tobytes()
-    return _packed(index(value))
-
-
-def _packed(number: int) -> bytes:
-    try:
-        return _pack(number)
-    except struct.error:
-        raise OverflowError(f"an option is a C int, which {number} is not: pass it as bytes") from None
+    number = index(value)
+    if not _SMALLEST <= number <= _LARGEST:
+        raise OverflowError(f"an option is a C int, which {number} is not: pass it as bytes")
+    return _pack(number)
 
 
 class CommandCompletion(Completion[T_co]):
@@ -232,7 +229,7 @@ class SocketOptionOperations(InFlight):
         See `io_uring_prep_cmd_sock(3)`, kernel 6.7.
         """
         target = sock if isinstance(sock, int) else descriptor(sock)
-        raw = _packed(value) if value.__class__ is int else option(value)
+        raw = _pack(value) if value.__class__ is int and _SMALLEST <= value <= _LARGEST else option(value)
         op = SetOptionCompletion()
         hold = raw if target is sock else (raw, sock)
         try:

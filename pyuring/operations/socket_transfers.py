@@ -5,9 +5,9 @@ from __future__ import annotations
 from operator import index
 from typing import TYPE_CHECKING, Any
 
-from pyuring._ffi import lib
+from pyuring._ffi import CHARS, from_buffer, lib
 from pyuring.addresses import encode_for
-from pyuring.buffers import export, release
+from pyuring.buffers import export, refusal, release
 from pyuring.completion import BytesCompletion, Completion
 from pyuring.errors import misuse
 from pyuring.inflight import InFlight
@@ -206,7 +206,14 @@ class SocketTransferOperations(InFlight):
                 sock, buffer, index(nbytes), msg_flags, poll_first, user_data, flags, drain, timeout
             )
         target, nbytes = sock if isinstance(sock, int) else descriptor(sock), index(nbytes)
-        hold, memory, length = memory_of(self, buffer, writable=True)
+        if buffer.__class__ is RegisteredBuffer:
+            hold, memory, length = memory_of(self, buffer, writable=True)
+        else:
+            try:
+                hold = memory = from_buffer(CHARS, buffer, True)
+            except (TypeError, BufferError, ValueError) as error:
+                raise refusal(buffer, error, writable=True) from None
+            length = len(hold)
         if not 0 <= nbytes <= length:
             release(hold)
             raise ValueError(f"nbytes must be between 0 and the buffer's {length} bytes, not {nbytes}")

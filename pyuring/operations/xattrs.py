@@ -74,15 +74,23 @@ class XattrOperations(InFlight):
         See `io_uring_prep_getxattr(3)`, kernel 5.19.
         """
         if path.__class__ is not str and not is_path(path):
-            return self._fgetxattr("getxattr", path, attribute, size, user_data, flags, drain, timeout)
+            handle = self.fgetxattr(
+                path, attribute, size, user_data=user_data, flags=flags, drain=drain, timeout=timeout
+            )
+            handle.operation = "getxattr"
+            return handle
         op = XattrCompletion()
         op._path = path
         raw, name = encoded_both(path, attribute)
         room = op._room = bytes(size) if 0 < size <= _LITTLE else _room_of(size)
-        return self._start(
-            op, "getxattr", (raw, name, room), user_data, flags, drain, timeout,
-            _getxattr, name, room, raw, size,
-        )  # fmt: skip
+        try:
+            tag = self._enlist(op, "getxattr", (raw, name, room), user_data, flags, drain, timeout)
+            while (code := _getxattr(self._c, tag, name, room, raw, size)) < 0:
+                self._refused(code)
+        except BaseException as error:
+            self._withdraw(op, None, error)
+            raise
+        return op
 
     def fgetxattr(
         self,
@@ -107,28 +115,20 @@ class XattrOperations(InFlight):
 
         See `io_uring_prep_fgetxattr(3)`, kernel 5.19.
         """
-        return self._fgetxattr("fgetxattr", file, attribute, size, user_data, flags, drain, timeout)
-
-    def _fgetxattr(
-        self,
-        operation: str,
-        file: Any,
-        attribute: Path,
-        size: int,
-        user_data: object,
-        flags: int,
-        drain: bool,
-        timeout: float | None,
-    ) -> Completion[bytes]:
         target = file if isinstance(file, int) else descriptor(file)
         name = encoded(attribute)
         op = XattrCompletion()
         op._path = file
         room = op._room = bytes(size) if 0 < size <= _LITTLE else _room_of(size)
-        return self._start(
-            op, operation, (name, room, file), user_data, flags, drain, timeout,
-            _fgetxattr, target, name, room, size,
-        )  # fmt: skip
+        hold = (name, room) if target is file else (name, room, file)
+        try:
+            tag = self._enlist(op, "fgetxattr", hold, user_data, flags, drain, timeout)
+            while (code := _fgetxattr(self._c, tag, target, name, room, size)) < 0:
+                self._refused(code, (target,))
+        except BaseException as error:
+            self._withdraw(op, None, error)
+            raise
+        return op
 
     def setxattr(
         self,
@@ -155,15 +155,24 @@ class XattrOperations(InFlight):
         See `io_uring_prep_setxattr(3)`, kernel 5.19.
         """
         if path.__class__ is not str and not is_path(path):
-            return self._fsetxattr("setxattr", path, attribute, value, xattr_flags, user_data, flags, drain, timeout)
+            handle = self.fsetxattr(
+                path, attribute, value, xattr_flags, user_data=user_data, flags=flags, drain=drain, timeout=timeout
+            )
+            handle.operation = "setxattr"
+            return handle
         op = PathNoneCompletion()
         op._path = path
         raw, name = encoded_both(path, attribute)
         held = value if value.__class__ is bytes else export(value, writable=False)
-        return self._start(
-            op, "setxattr", (held, raw, name), user_data, flags, drain, timeout,
-            _setxattr, name, held, raw, xattr_flags, len(held),
-        )  # fmt: skip
+        hold = held, raw, name
+        try:
+            tag = self._enlist(op, "setxattr", hold, user_data, flags, drain, timeout)
+            while (code := _setxattr(self._c, tag, name, held, raw, xattr_flags, len(held))) < 0:
+                self._refused(code)
+        except BaseException as error:
+            self._withdraw(op, hold, error)
+            raise
+        return op
 
     def fsetxattr(
         self,
@@ -187,29 +196,20 @@ class XattrOperations(InFlight):
 
         See `io_uring_prep_fsetxattr(3)`, kernel 5.19.
         """
-        return self._fsetxattr("fsetxattr", file, attribute, value, xattr_flags, user_data, flags, drain, timeout)
-
-    def _fsetxattr(
-        self,
-        operation: str,
-        file: Any,
-        attribute: Path,
-        value: Any,
-        xattr_flags: int,
-        user_data: object,
-        flags: int,
-        drain: bool,
-        timeout: float | None,
-    ) -> Completion[None]:
         target = file if isinstance(file, int) else descriptor(file)
         name = encoded(attribute)
+        held = value if value.__class__ is bytes else export(value, writable=False)
+        hold = (held, name) if target is file else (held, name, file)
         op = PathNoneCompletion()
         op._path = file
-        held = value if value.__class__ is bytes else export(value, writable=False)
-        return self._start(
-            op, operation, (held, name, file), user_data, flags, drain, timeout,
-            _fsetxattr, target, name, held, xattr_flags, len(held),
-        )  # fmt: skip
+        try:
+            tag = self._enlist(op, "fsetxattr", hold, user_data, flags, drain, timeout)
+            while (code := _fsetxattr(self._c, tag, target, name, held, xattr_flags, len(held))) < 0:
+                self._refused(code, (target,))
+        except BaseException as error:
+            self._withdraw(op, hold, error)
+            raise
+        return op
 
 
 def _room_of(size: int) -> CData:

@@ -6,8 +6,8 @@ OPERATION(poll_update, IORING_OP_POLL_REMOVE, "5.13", (int target, uint32_t even
 	io_uring_prep_poll_update(sqe, TARGET(target), 0, events, IORING_POLL_UPDATE_EVENTS), pyuring_change_poll(u, TARGET(target), events))
 OPERATION(poll_remove, IORING_OP_POLL_REMOVE, "5.1", (int target), NO_CHECK,
 	io_uring_prep_poll_remove(sqe, TARGET(target)), pyuring_stop_id(u, TARGET(target)))
-OPERATION(epoll_ctl, IORING_OP_EPOLL_CTL, "5.6", (int epoll, int op, int descriptor, const char *event), NO_CHECK,
-	io_uring_prep_epoll_ctl(sqe, epoll, descriptor, op, (struct epoll_event *)(uintptr_t)event))
+OPERATION(epoll_ctl, IORING_OP_EPOLL_CTL, "5.6", (int64_t epoll, int op, int64_t descriptor, const char *event), FIRST_OF(CHECK_PLAIN(epoll), CHECK_PLAIN(descriptor)),
+	io_uring_prep_epoll_ctl(sqe, (int)epoll, (int)descriptor, op, (struct epoll_event *)(uintptr_t)event))
 FILE_OPERATION(epoll_wait, PYURING_OP_EPOLL_WAIT, "6.15", (char *events, uint32_t count), NO_CHECK,
 	pyuring_sqe_epoll_wait(sqe, fd, events, count))
 
