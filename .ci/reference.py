@@ -74,6 +74,7 @@ def returned(method: Any) -> tuple[str, set[str]]:
 
 
 def variants_of(name: str, method: Any) -> str:
+    """The forms it has besides the plain one."""
     found = returned(method)[1]
     if "direct" in inspect.signature(method).parameters:
         found.add("direct")

@@ -10,6 +10,8 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import weakref
+from threading import get_ident
 from typing import TYPE_CHECKING
 
 from pyuring._ffi import ffi, lib
@@ -27,8 +29,11 @@ class Waker:
 
     def __init__(self, ring: InFlight, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self._ring = ring
-        self._waiting: list[asyncio.Future[None]] = []
+        # The loop knows this object: it must not keep the ring.
+        self._ring = weakref.ref(ring)
+        self._thread = get_ident()
+        self._waiting: dict[asyncio.Future[None], None] = {}
+        self._looks_soon = False
         self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         try:
             code = lib.io_uring_register_eventfd(ffi.addressof(ring._c, "ring"), self._fd)
@@ -36,49 +41,106 @@ class Waker:
                 raise RuntimeError("the ring has an eventfd of its own: unregister it for the event loop to have one")
             if code < 0:
                 raise ring._rejection(code)
-            loop.add_reader(self._fd, self._wake)
+            try:
+                loop.add_reader(self._fd, self._wake)
+            except BaseException:
+                lib.io_uring_unregister_eventfd(ffi.addressof(ring._c, "ring"))
+                raise
         except BaseException:
             os.close(self._fd)
             raise
 
-    def wait(self) -> asyncio.Future[None]:
-        """A future that is done once completions came that were not there when this was called."""
+    async def wait(self) -> None:
+        """Look for completions, and return once there were some, for whomever."""
         future = self.loop.create_future()
-        self._waiting.append(future)
-        return future
+        self._waiting[future] = None  # first: from here on each completion signals
+        try:
+            self._look()
+            await future
+        finally:
+            self._waiting.pop(future, None)
 
-    def wake_all(self) -> None:
-        """Let everybody look whether something came for them."""
-        waiting, self._waiting = self._waiting, []
-        for future in waiting:
-            if not future.done():
-                future.set_result(None)
+    def soon(self) -> None:
+        """Have the loop look: something is to be submitted, or has ended without the kernel.
+
+        From any thread.
+        """
+        if self._looks_soon or not self._waiting or self.loop.is_closed():
+            return
+        self._looks_soon = True
+        self.loop.call_soon_threadsafe(self._look_now)
+
+    def _look_now(self) -> None:
+        self._looks_soon = False
+        self._look_for_all()
 
     def _wake(self) -> None:
         try:
             os.eventfd_read(self._fd)
-            self._ring._enter(0, -1)
         except BlockingIOError:
             return
+        self._look_for_all()
+        self._wake_all()
+
+    def _look(self) -> None:
+        """Submit, reap, and submit what that has armed again: nobody else may enter the ring for long."""
+        ring = self._ring()
+        if ring is None or self._fd < 0:
+            return
+        if ring._enter(0, -1) > 0:
+            self._wake_all()
+        code = lib.pyuring_submit(ring._c)
+        if code in (-errno.EINTR, -errno.EBUSY, -errno.EAGAIN):
+            self.soon()
+
+    def _look_for_all(self) -> None:
+        try:
+            self._look()
         except Exception as error:
-            waiting, self._waiting = self._waiting, []
-            for future in waiting:
+            for future in self._took_waiting():
                 if not future.done():
                     future.set_exception(error)
-            return
-        self.wake_all()
+
+    def _took_waiting(self) -> list[asyncio.Future[None]]:
+        waiting = list(self._waiting)
+        self._waiting.clear()
+        return waiting
+
+    def _wake_all(self) -> None:
+        """Let everybody see whether something came for them."""
+        for future in self._took_waiting():
+            if not future.done():
+                future.set_result(None)
 
     def close(self) -> None:
         """Stop watching: the ring is closed, or another loop wants it."""
-        if self._fd < 0:
-            return
         fd, self._fd = self._fd, -1
+        if fd < 0:
+            return
+        ring = self._ring()
+        if ring is not None and ring._c.owner:
+            lib.io_uring_unregister_eventfd(ffi.addressof(ring._c, "ring"))
+        try:
+            if get_ident() == self._thread:
+                self._let_go(fd)
+            else:
+                self.loop.call_soon_threadsafe(self._let_go, fd)
+        except RuntimeError:
+            if not self.loop.is_closed():
+                raise
+            os.close(fd)
+
+    def _let_go(self, fd: int) -> None:
         if not self.loop.is_closed():
             self.loop.remove_reader(fd)
-            self.wake_all()
-        if self._ring._c.owner:
-            lib.io_uring_unregister_eventfd(ffi.addressof(self._ring._c, "ring"))
+            self._wake_all()
         os.close(fd)
+
+    def forget(self) -> None:
+        """In a forked child, where the loop's registrations are the parent's too."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop:
@@ -107,8 +169,4 @@ async def completions_of(ring: InFlight) -> None:
     ring._check_no_chain()
     if not lib.pyuring_is_mine(ring._c):
         raise ring._not_yours()
-    waker = _waker_of(ring)
-    future = waker.wait()  # first: from here on each completion signals
-    if ring._enter(0, -1) > 0:
-        waker.wake_all()
-    await future
+    await _waker_of(ring).wait()

@@ -123,6 +123,10 @@ def forget(ring: Ring) -> None:
     """In a forked child: close the inherited descriptor, and nothing else."""
     ring._free = -1
     lib.pyuring_forget(ring._c)
+    if ring._waker is not None:
+        # Its registration with the loop is the parent's too.
+        ring._waker.forget()
+        ring._waker = None
     _let_go(ring, stuck=False)
 
 

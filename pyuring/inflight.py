@@ -16,6 +16,7 @@ from __future__ import annotations
 import errno
 import os
 import weakref
+from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,10 @@ class InFlight(Preparing):
         self._kept: list[object] = []
         #: Done, not yet delivered by wait() or completions().
         self._ready: list[Completion[Any]] = []
+        #: How many multishots in flight are iterated over, and have nothing for wait().
+        self._streaming = 0
+        #: What was given back in other threads: (group, buffer, start, length).
+        self._returned: deque[tuple[CData, int, int, int]] = deque()
         #: How many of these result() has taken since, about: see `_take`.
         self._taken = 0
         #: The CQEs being handed out, as (slot, res), or None.
@@ -108,16 +113,21 @@ class InFlight(Preparing):
 
     # -- reaping -----------------------------------------------------------------
 
-    def _enter(self, want: int, timeout_ns: int, taker: Handle | None = None) -> int:
+    def _enter(self, want: int, timeout_ns: int, taker: Handle | None = None, number: int = -1) -> int:
         """Submit, wait for `want` CQEs or `timeout_ns`, and hand out what came.
 
-        Returns how many came, which may be none: after a signal, or the time.
+        Does not wait if batch `number` is not the last one any more: what the caller waits
+        for may have come in the meantime. Returns how many came, which may be none: after a
+        signal, or the time.
         """
         if self._batch is not None:
             # An interrupted call left these: perhaps they are what is waited for.
             self._hand_out(taker)
             return 1
-        number = self._taken_over
+        if self._returned:
+            self._feed()
+        if number < 0:
+            number = self._taken_over
         count = _enter_kernel(self._c, want, timeout_ns, number)
         if count > 0:
             self._take_over(count, number, taker)
@@ -128,15 +138,22 @@ class InFlight(Preparing):
     def _enter_failed(self, code: int) -> None:
         if code == lib.PYURING_NOT_YOURS:
             raise self._not_yours()
-        if code == lib.PYURING_STARVED and self._feed():
+        if code == lib.PYURING_STARVED and self._returned:  # another thread was just in time
             return
         if code in (lib.PYURING_STARVED, -errno.EBADFD):
             raise misuse(code)
         raise OSError(-code, f"{os.strerror(-code)} (io_uring_enter)")
 
-    def _feed(self) -> bool:
-        """Find provided buffers for what waits for some; whether there were any."""
-        return False
+    def _feed(self) -> None:
+        """Give the kernel the provided buffers that other threads are done with."""
+        c, returned = self._c, self._returned
+        if not lib.pyuring_is_mine(c):
+            return
+        while returned:
+            # No call between these: each goes back once, whatever a signal handler does.
+            group, bid, start, length = returned[0]
+            del returned[0]
+            lib.pyuring_give_back(c, group, bid, start, length)
 
     def _take_over(self, count: int, number: int, taker: Handle | None = None) -> None:
         """Make C's batch, the one after `number`, the iterator that is handed out from."""
@@ -244,13 +261,17 @@ class InFlight(Preparing):
         """Wait until `op` is done."""
         self._check_no_chain()
         if timeout is None:
+            number = self._taken_over
             while op.res is None:
-                self._enter(1, -1, op)
+                self._enter(1, -1, op, number)
+                number = self._taken_over
             return
         deadline = monotonic() + nanoseconds(timeout) / 1e9
         while op.res is None:
             left = deadline - monotonic()
-            self._enter(1, nanoseconds(max(left, 0)), op)
+            number = self._taken_over
+            if op.res is None:
+                self._enter(1, nanoseconds(max(left, 0)), op, number)
             if left <= 0 and op.res is None:
                 raise TimeoutError(
                     errno.ETIMEDOUT, f"{op.operation} is not done after {timeout} s; it goes on and can be waited for"
@@ -260,9 +281,11 @@ class InFlight(Preparing):
         """Wait for the notification of a zero-copy operation, which is no completion."""
         self._check_no_chain()
         deadline = None if timeout is None else monotonic() + nanoseconds(timeout) / 1e9
+        number = self._taken_over
         while not op.released:
             left = -1 if deadline is None else nanoseconds(max(deadline - monotonic(), 0))
-            self._enter(1, left)
+            self._enter(1, left, None, number)
+            number = self._taken_over
             if left == 0 and not op.released:
                 raise TimeoutError(errno.ETIMEDOUT, f"the memory of {op.operation} is not released after {timeout} s")
 
@@ -270,3 +293,5 @@ class InFlight(Preparing):
         # Looked at right before the call: once it is done, its slot is another one's.
         while op.res is None and (code := lib.pyuring_cancel_slot(self._c, op._slot)) < 0:
             self._refused(code)
+        if self._waker is not None:
+            self._waker.soon()

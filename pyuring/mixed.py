@@ -39,10 +39,11 @@ def take_over(ring: InFlight, count: int, number: int, taker: Any) -> None:
     flags: list[int] = _unpack(ring._batch_flags, count)
     places: list[int] = _unpack(ring._batch_places, count)
     table = ring._table
-    parts = [
-        _stray(ring, place) if slot & _OF_NO_OPERATION else table[slot & _SLOT]._part(flag, place)
-        for slot, flag, place in zip(slots, flags, places, strict=True)
-    ]
+    parts: list[Any] = []
+    for slot, flag, place in zip(slots, flags, places, strict=True):
+        if ring._taken_over != number:
+            return  # a signal handler has been faster, and the table is another one
+        parts.append(_stray(ring, place) if slot & _OF_NO_OPERATION else table[slot & _SLOT]._part(flag, place))
     results: list[int] = _unpack(ring._batch_res, count)
     details = list(zip(places, _extra(ring._batch_extra, count), strict=True))
     batch = zip(slots, results, flags, details, parts, strict=True)
@@ -78,7 +79,7 @@ def hand_out(ring: InFlight, batch: Any, taker: Any) -> None:  # noqa: PLR0912  
     table = ring._table
     holds = ring._holds
     for slot, res, flags, details, part in batch:
-        queue = ring._ready
+        shots = None
         if slot & _OF_NO_OPERATION:
             op = part
         else:
@@ -93,10 +94,9 @@ def hand_out(ring: InFlight, batch: Any, taker: Any) -> None:  # noqa: PLR0912  
                 holds[slot] = None
                 continue
             if part is not None:  # one CQE of a multishot
-                if op._streams:
-                    queue = op._shots
-                    part._slot = _NO_SLOT
+                shots = op
                 if last:
+                    ring._streaming -= op._streams
                     part._last = True
                     op.flags = flags
                     op.res = res
@@ -112,5 +112,8 @@ def hand_out(ring: InFlight, batch: Any, taker: Any) -> None:  # noqa: PLR0912  
             holds[slot] = None  # may run a destructor, hence after all else but the queueing
         if op is taker:
             op._slot = _NO_SLOT
+        elif shots is not None and shots._streams:
+            op._slot = _NO_SLOT
+            shots._shots.append(op)
         else:
-            queue.append(op)
+            ring._ready.append(op)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from pyuring._ffi import lib
 from pyuring.async_wait import completions_of
 from pyuring.completion import Completion, Handle
 from pyuring.direct import Direct, placed
@@ -78,6 +79,7 @@ class BytesShot(Part, LendingCompletion[bytes]):
     def _value(self, res: int) -> bytes:
         if self._data is None:
             self._data = b"".join(self._views()) if res else b""
+        if self._lent is None:  # else whoever looks at it gives it back
             self._give_back()
         return self._data
 
@@ -95,15 +97,16 @@ class Multishot(Handle, Generic[T_co]):
     last round of a timer, cancelled), and raises the ``OSError`` of any other.
     """
 
-    __slots__ = ("_buffers", "_direct", "_next", "_shot", "_shots", "_streams")
+    __slots__ = ("_buffers", "_came", "_direct", "_shot", "_shots", "_streams")
 
     def __init__(self, shot: type[Completion[T_co]], buffers: BufferRing | None = None, direct: Direct = None) -> None:
         self._shot = shot
         self._buffers = buffers
         self._direct = direct
-        #: Results that the iteration has yet to give, from number `_next` on.
+        #: What came for the iteration, in order; and, to be given first, what came before that,
+        #: in reverse order.
         self._shots: list[Any] = []
-        self._next = 0
+        self._came: list[Any] = []
         self._streams = False
 
     def _part(self, flags: int, place: int) -> Any:
@@ -123,68 +126,85 @@ class Multishot(Handle, Generic[T_co]):
         """Give a new result what it needs of this handle."""
         if isinstance(shot, BytesShot):
             shot._buffers = self._buffers
-            shot._data = None
+            shot._lent = shot._data = None
         elif isinstance(shot, DescriptorShot):
             shot._direct = self._direct
 
     def _begin(self) -> None:
         """From now on results are for the iteration, also those that wait() would have given."""
         ring = self._ring
+        if ring._c.owner and not lib.pyuring_is_mine(ring._c):
+            raise ring._not_yours()
         if ring._batch is not None:
             ring._hand_out()
         queue = ring._ready
-        mine = [op for op in queue if getattr(op, "multishot", None) is self and op._slot >= 0]
-        rest = [op for op in queue if getattr(op, "multishot", None) is not self]
-        # No call between these: a signal handler may use the ring.
-        if ring._ready is queue:
+        mine: list[Any] = []
+        rest: list[Any] = []
+        # One loop over the queue itself: what a signal handler adds is seen.
+        for op in queue:
+            (mine if op._slot >= 0 and getattr(op, "multishot", None) is self else rest).append(op)
+        # No call from the end of that loop on: a signal handler may use the ring.
+        if ring._ready is queue and not self._streams:
             ring._ready = rest
+            ring._streaming += self.res is None
             self._shots = mine
             self._streams = True
 
     def _pop(self) -> Completion[T_co] | None:
-        """The next result that is there."""
-        while not self._streams:
-            self._begin()
-        shots = self._shots
-        number = self._next
-        if number >= len(shots):
-            return None
-        shot = shots[number]
-        shots[number] = None
-        self._next = number + 1
-        if number > 1000:
-            del shots[: number + 1]
-            self._next = 0
-        return shot  # type: ignore[no-any-return]
+        """The next result that is there; None at a clean end, or where there is none yet."""
+        while True:
+            came = self._came
+            if not came:
+                if self._shots:
+                    # No call between these, as everywhere here.
+                    came = self._shots[::-1]
+                    self._shots = []
+                    self._came = came
+                elif self._streams:
+                    return None
+                else:
+                    self._begin()
+                continue
+            shot = came[-1]
+            if shot._last and shot._is_end(shot.res):
+                return None
+            # Unless a signal handler was faster. Nothing is called from here to the caller.
+            if came and came[-1] is shot:
+                del came[-1]
+                return shot  # type: ignore[no-any-return]
 
-    def _over(self, shot: Any) -> bool:
-        """Whether the iteration is at its end, which is an exception where it is none."""
-        if shot is not None and not (shot._last and shot._is_end(self.res or 0)):
-            return False
-        res = self.res
-        if res is None:
-            return False
-        if res >= 0 or res in (-errno.ECANCELED, -errno.ETIME):
-            return True
-        raise self._error(res)
+    def _check_end(self) -> None:
+        """Raise what ended it, if that was no clean end."""
+        res = self.res or 0
+        if res < 0 and res not in (-errno.ECANCELED, -errno.ETIME):
+            raise self._error(res)
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Completion[T_co]:
-        while (shot := self._pop()) is None and self.res is None:
+        while True:
+            number = self._ring._taken_over
+            over = self.res is not None
+            shot = self._pop()
+            if shot is not None:
+                return shot
+            if over:
+                self._check_end()
+                raise StopIteration
             self._ring._check_no_chain()
-            self._ring._enter(1, -1)
-        if self._over(shot) or shot is None:
-            raise StopIteration
-        return shot
+            self._ring._enter(1, -1, None, number)
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Completion[T_co]:
-        while (shot := self._pop()) is None and self.res is None:
+        while True:
+            over = self.res is not None
+            shot = self._pop()
+            if shot is not None:
+                return shot
+            if over:
+                self._check_end()
+                raise StopAsyncIteration
             await completions_of(self._ring)
-        if self._over(shot) or shot is None:
-            raise StopAsyncIteration
-        return shot

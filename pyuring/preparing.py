@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["NO_SLOT", "Preparing"]
 
+#: An operation with a time limit.
+SQES_AT_MOST = 2
+
 H = TypeVar("H", bound="Handle")
 
 NO_SLOT = -1
@@ -43,8 +46,9 @@ class Preparing:
     _free: int
     _holds: list[object]
     _pid: int
+    _taken_over: int
 
-    def _enter(self, want: int, timeout_ns: int) -> int:
+    def _enter(self, want: int, timeout_ns: int, taker: Handle | None = None, number: int = -1) -> int:
         raise NotImplementedError
 
     def _start(
@@ -179,7 +183,10 @@ class Preparing:
         return RuntimeError("the ring is closed")
 
     def _make_room(self) -> None:
-        self._enter(1, -1)  # what is reaped stays for wait()
+        number = self._taken_over
+        # Unless a signal handler has reaped something meanwhile.
+        if self._free < 0 or self._c.limit - self._c.expected < SQES_AT_MOST:
+            self._enter(1, -1, None, number)  # what is reaped stays for wait()
 
     def _withdraw(self, op: Handle, hold: object, error: BaseException) -> None:
         """Undo a preparation that raised, unless the operation was queued nonetheless.

@@ -10,7 +10,6 @@ import errno
 import mmap
 import os
 import weakref
-from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pyuring._ffi import CHARS, NULL, from_buffer, lib, new
@@ -34,6 +33,8 @@ MAX_BUFFERS = 32768
 MAX_GROUP = 65535
 LARGEST_BUFFER = 1 << 30
 ENTRY = 16  # struct io_uring_buf
+_is_mine = lib.pyuring_is_mine
+_give_back = lib.pyuring_give_back
 _F_BUFFER = lib.IORING_CQE_F_BUFFER
 _SHIFT = lib.IORING_CQE_BUFFER_SHIFT
 
@@ -45,18 +46,23 @@ class BufferRing:
     `Ring.readinto`.
     """
 
-    def __init__(self, ring: BufferRingRegistration, count: int, size: int) -> None:
+    def __init__(self, ring: BufferRingRegistration, count: int, size: int, *, incremental: bool) -> None:
         self._ring = ring
+        #: What C knows of them, while they are registered.
         self._c: CData = NULL
+        self._provided: CData = new("struct pyuring_provided[]", count)
         #: How many buffers there are, and how many bytes each has.
         self.count = count
         self.size = size
+        #: Whether the kernel uses a buffer bit by bit.
+        self.incremental = incremental
         self._slab = mmap.mmap(-1, count * size)
         self._entries = mmap.mmap(-1, count * ENTRY)
-        #: What the kernel reads and writes, for as long as it may.
-        self._memory: list[CData] = [from_buffer(CHARS, self._entries, True), from_buffer(CHARS, self._slab, True)]
-        #: What was given back in other threads, which must not touch the ring.
-        self._returned: deque[tuple[int, int, int]] = deque()
+        #: What the kernel and C read and write, for as long as they may.
+        self._memory: list[CData] = [
+            new("struct pyuring_group *"), self._provided,
+            from_buffer(CHARS, self._entries, True), from_buffer(CHARS, self._slab, True),
+        ]  # fmt: skip
 
     @property
     def group(self) -> int:
@@ -93,45 +99,26 @@ class BufferRing:
             raise RuntimeError("operations in flight use these buffers: cancel them, and wait for their end, first")
         if code < 0:
             raise self._ring._rejection(code)
-        self._c = NULL
         self._ring._buffer_rings.discard(self)
-        if self._memory in self._ring._kept:
-            self._ring._kept.remove(self._memory)
+        self._ring._keep_no_longer(self._memory)
+        self._c = NULL  # last: until then it can be repeated
 
     def _registered(self) -> CData:
         if self.closed:
             raise ValueError("the buffers were unregistered")
         return self._c
 
-    def _give_back(self, bid: int, start: int, length: int) -> None:
-        """Let the kernel have what a completion brought; nothing to do once it has no use for it."""
-        if self.closed:
-            return
-        code = lib.pyuring_give_back(self._ring._c, self._c, bid, start, length)
-        if code == 0 and self._returned:
-            self._take_returned()
-        elif code == lib.PYURING_NOT_YOURS and not self.closed:
-            self._returned.append((bid, start, length))
-
-    def _take_returned(self) -> bool:
-        """Give back what other threads wanted to; whether there was any."""
-        some = False
-        while self._returned:
-            some = True
-            self._give_back(*self._returned.popleft())
-        return some
-
     def _pieces(self, bid: int, start: int, length: int) -> list[tuple[int, int]]:
         """Where in the slab the data of a completion is, as (start, end); a bundle has several."""
         pieces = []
-        while length:
-            part = min(length, self.size - start)
+        while True:
+            buffer = self._provided[bid]
+            part = min(length, buffer.length - start)
             pieces.append((bid * self.size + start, bid * self.size + start + part))
             length -= part
-            start = 0
-            if length:
-                bid = lib.pyuring_next_buffer(self._c, bid)
-        return pieces
+            if not length:
+                return pieces
+            bid, start = buffer.next, 0
 
     def __len__(self) -> int:
         return self.count
@@ -149,18 +136,21 @@ class LendingCompletion(Completion[T_co]):
     bytes, the kernel cannot use it again. A completion that is dropped gives it back too.
     """
 
-    __slots__ = ("_buffers", "_view")
+    __slots__ = ("_buffers", "_lent")
 
     #: Whose buffer it is; None once it is given back.
     _buffers: BufferRing | None
-    _view: memoryview | None
+    #: The views of it that were handed out.
+    _lent: list[memoryview] | None
 
     @property
     def buffer(self) -> ProvidedBuffer | None:
         """The data in the provided buffer, for a ``with`` block; None where it brought none."""
-        if self.res is None or self.res <= 0 or not self.flags & _F_BUFFER:
-            return None
-        return ProvidedBuffer(self)
+        return ProvidedBuffer(self) if self._has_data() else None
+
+    def _has_data(self) -> bool:
+        res = getattr(self, "res", None)
+        return res is not None and res > 0 and self.flags & _F_BUFFER != 0
 
     def _where(self) -> tuple[int, int, int]:
         """Number of the buffer, where the data begins in it, and its length."""
@@ -173,21 +163,43 @@ class LendingCompletion(Completion[T_co]):
             raise ValueError("the buffer was given back")
         return [memoryview(buffers._slab)[start:end] for start, end in buffers._pieces(*self._where())]
 
-    def _give_back(self) -> None:
-        buffers = self._buffers
-        if buffers is None:
-            return
-        give_back, where = buffers._give_back, self._where()
-        self._buffers = None
-        give_back(*where)
+    def _lend(self) -> list[memoryview]:
+        """The memory of the data, for as long as it is not given back."""
+        lent = self._lent
+        if lent is None or self._buffers is None:
+            lent = self._lent = self._views()
+        return lent
 
-    def __del__(self) -> None:
-        if getattr(self, "_buffers", None) is None or not getattr(self, "flags", 0) & _F_BUFFER or (self.res or 0) <= 0:
-            return
-        view = getattr(self, "_view", None)
-        if view is not None:
+    def _release(self) -> None:
+        """Make the views unusable and give the buffer back."""
+        for view in self._lent or ():
             view.release()  # raises where something is made of it: then the buffer stays lent
         self._give_back()
+
+    def _give_back(self) -> None:
+        buffers = self._buffers
+        if buffers is None or not self._has_data():
+            return
+        ring, c, group = buffers._ring, buffers._ring._c, buffers._c
+        place = (group, *self._where())
+        _, bid, start, length = place
+        mine = _is_mine(c)
+        gone = not mine and (buffers.closed or os.getpid() != ring._pid)
+        armed = 0
+        # No call between these: it goes back once, whatever a signal handler or a thread does.
+        if self._buffers is None:
+            return
+        self._buffers = None
+        if mine:
+            armed = _give_back(c, group, bid, start, length)
+        elif not gone:
+            ring._returned.append(place)
+        if ring._waker is not None and (armed or not (mine or gone)):
+            ring._waker.soon()
+
+    def __del__(self) -> None:
+        if getattr(self, "_buffers", None) is not None:
+            self._release()
 
 
 class FilledCompletion(LendingCompletion[int]):
@@ -195,12 +207,18 @@ class FilledCompletion(LendingCompletion[int]):
 
     __slots__ = ()
 
+    def __init__(self, buffers: BufferRing) -> None:
+        self._buffers = buffers
+        self._lent = None
+
 
 class ProvidedBuffer:
     """What a completion brought, in a provided buffer: ``with completion.buffer as view:``.
 
     The view is of exactly the bytes that arrived. When the block ends it is released and
-    the buffer goes back to the kernel: nothing made of the view may be used after that.
+    the buffer goes back to the kernel. If an array was made of the view and still lives, the
+    block raises ``BufferError`` and the buffer stays lent; but no slice of it may be used
+    any more, since the kernel writes there again.
     """
 
     __slots__ = ("_completion",)
@@ -211,24 +229,29 @@ class ProvidedBuffer:
     @property
     def views(self) -> list[memoryview]:
         """All of the data: one memoryview, or several where it is a bundle of buffers."""
-        return self._completion._views()
+        return list(self._completion._lend())
 
     def release(self) -> None:
-        """Give the buffer back without having looked at it; twice is once."""
-        self._completion._give_back()
+        """Give the buffer back without a ``with`` block; twice is once.
+
+        Raises:
+            BufferError: something is made of a view that still lives. Nothing is given back.
+        """
+        self._completion._release()
 
     def __len__(self) -> int:
-        return sum(len(view) for view in self.views)
+        return self._completion.res or 0
 
     def __bytes__(self) -> bytes:
-        return b"".join(self.views)
+        return b"".join(self._completion._views())
 
     def __enter__(self) -> memoryview:
-        views = self.views
-        if len(views) != 1:
-            raise BufferError(f"this is a bundle of {len(views)} buffers: look at its views, then release() it")
-        self._completion._view = views[0]
-        return views[0]
+        completion = self._completion
+        if completion._buffers is not None:
+            pieces = len(completion._buffers._pieces(*completion._where()))
+            if pieces > 1:
+                raise BufferError(f"this is a bundle of {pieces} buffers: look at its views, then release() it")
+        return completion._lend()[0]
 
     def __exit__(
         self,
@@ -236,11 +259,7 @@ class ProvidedBuffer:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        view = self._completion._view
-        if view is not None:
-            view.release()
-        self._completion._view = None
-        self._completion._give_back()
+        self._completion._release()
 
 
 class BufferRingRegistration(InFlight):
@@ -280,27 +299,31 @@ class BufferRingRegistration(InFlight):
             raise ValueError(f"size must be between 1 and {LARGEST_BUFFER} bytes, not {size}")
         if group is not None and not 0 <= group <= MAX_GROUP:
             raise ValueError(f"group must be between 0 and {MAX_GROUP}, not {group}")
-        buffers = BufferRing(self, count, size)
-        self._kept.append(buffers._memory)
-        made = new("struct pyuring_group **")
-        entries, slab = buffers._memory
         try:
+            buffers = BufferRing(self, count, size, incremental=bool(incremental))
+        except (OSError, OverflowError):
+            raise MemoryError(f"there is no room for {count} buffers of {size} bytes") from None
+        known, provided, entries, slab = buffers._memory
+        try:
+            self._kept.append(buffers._memory)
             code = lib.pyuring_provide(
-                self._c, entries, slab, count, size, lib.PYURING_PBUF_RING_INC if incremental else 0,
-                -1 if group is None else group, made,
+                self._c, known, provided, entries, slab, count, size,
+                lib.PYURING_PBUF_RING_INC if incremental else 0, -1 if group is None else group,
             )  # fmt: skip
             if code < 0:
                 raise self._not_provided(code, buffers, incremental=incremental, group=group)
-            buffers._c = made[0]
+            buffers._c = known
             self._buffer_rings.add(buffers)
         except BaseException:
             # A signal handler may have raised after the buffers were registered.
-            buffers._c = made[0]
+            buffers._c = known
             buffers.unregister()
-            if buffers._memory in self._kept:
-                self._kept.remove(buffers._memory)
+            self._keep_no_longer(buffers._memory)  # also in a ring that was closed meanwhile
             raise
         return buffers
+
+    def _keep_no_longer(self, memory: list[CData]) -> None:
+        self._kept[:] = [kept for kept in self._kept if kept is not memory]
 
     def _not_provided(self, code: int, buffers: BufferRing, *, incremental: bool, group: int | None) -> Exception:
         needed = "6.12" if incremental else "5.19"
@@ -310,11 +333,6 @@ class BufferRingRegistration(InFlight):
         if code == -errno.EEXIST:
             return ValueError(f"this ring has a buffer group {group} already")
         if code == -errno.ENOMEM:
-            need = buffers.count * (buffers.size + ENTRY)
+            need = buffers.count * ENTRY
             return MemoryError(memlock_shortage(need) or os.strerror(errno.ENOMEM))
         return self._rejection(code)
-
-    def _feed(self) -> bool:
-        """Give back what was dropped in other threads; whether there was anything."""
-        returned = [buffers._take_returned() for buffers in list(self._buffer_rings)]
-        return any(returned)

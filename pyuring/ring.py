@@ -140,13 +140,23 @@ class Ring(Operations, BufferRegistration, FileRegistration, Tuning, Enabling, R
         if self._batch is not None:
             self._hand_out()
         n = min(n, len(self._ready) + len(self._table))
-        self._enter(max(n - len(self._ready), 0), -1)
-        while len(self._ready) < n and (self._c.in_flight or self._c.expects_messages):
+        number = self._taken_over
+        self._enter(self._still_wanted(n), -1, None, number)
+        while len(self._ready) < n and (self._c.in_flight > self._streaming or self._c.expects_messages):
             if self._c.gathered and self._ready:
                 break
-            self._enter(n - len(self._ready), -1)
+            number = self._taken_over
+            self._enter(self._still_wanted(n), -1, None, number)
         if n > 0 and not self._ready:
-            raise RuntimeError("nothing is in flight: wait() would wait for ever")
+            what = "all that is in flight is being iterated over" if self._streaming else "nothing is in flight"
+            raise RuntimeError(f"{what}: wait() would wait for ever")
+
+    def _still_wanted(self, n: int, least: int = 0) -> int:
+        """How many CQEs to wait for to have `n` completions: what is iterated over has none to give."""
+        want = n - len(self._ready)
+        if want > 0 and self._streaming:
+            want = max(min(want, self._c.in_flight - self._streaming + self._c.expects_messages), least)
+        return max(want, 0)
 
     def _wait_until(self, n: int, timeout: float) -> None:
         if n < 0:
@@ -157,10 +167,11 @@ class Ring(Operations, BufferRegistration, FileRegistration, Tuning, Enabling, R
         n = min(n, len(self._ready) + len(self._table))
         while True:
             left = deadline - monotonic()
-            self._enter(max(n - len(self._ready), 0), nanoseconds(left) if left > 0 else 0)
-            if len(self._ready) >= n or left <= 0 or not (self._c.in_flight or self._c.expects_messages):
+            number = self._taken_over
+            self._enter(self._still_wanted(n, 1), nanoseconds(left) if left > 0 else 0, None, number)
+            if len(self._ready) >= n or left <= 0 or (self._c.gathered and self._ready):
                 return
-            if self._c.gathered and self._ready:
+            if not (self._c.in_flight or self._c.expects_messages):
                 return
 
     def submit_and_wait(self, n: int = 1, timeout: float | None = None) -> list[Completion[Any]]:
@@ -169,6 +180,8 @@ class Ring(Operations, BufferRegistration, FileRegistration, Tuning, Enabling, R
 
     def completions(self) -> list[Completion[Any]]:
         """Return the completions that are ready now; submits nothing, waits for nothing.
+
+        A multishot that the kernel has ended early is armed again by the next `submit` or `wait`.
 
         Raises:
             RuntimeError: closed, or another thread's ring.

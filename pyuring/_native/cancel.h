@@ -15,12 +15,13 @@ static bool pyuring_stop(struct pyuring *u, struct pyuring_slot *entry)
 	return true;
 }
 
-/* The same for the target of a request to cancel that is an operation of its own. */
+/* The same for the target of a request to cancel that is an operation of its own. One in a
+ * chain may be given up, and stops nothing before its turn. */
 static void pyuring_stop_id(struct pyuring *u, uint64_t id)
 {
 	unsigned slot = id & ((UINT32_C(1) << u->slot_bits) - 1);
 
-	if (slot < u->limit && id && u->slots[slot].id == id)
+	if (!u->staging && slot < u->limit && id && u->slots[slot].id == id)
 		pyuring_stop(u, &u->slots[slot]);
 }
 

@@ -75,6 +75,7 @@ struct pyuring {
 	uint32_t expected;
 	uint32_t starving;
 	uint16_t personality;
+	bool expects_messages;
 	int enter_fd;
 	unsigned enter_flags;
 	uint32_t min_wait_us;
@@ -83,7 +84,6 @@ struct pyuring {
 	bool disabled;
 	unsigned required;
 	struct pyuring_reg_wait *reg_wait;
-	bool expects_messages;
 	struct __kernel_timespec *timeouts;
 	int32_t *batch_slots;
 	int32_t *batch_res;
@@ -103,6 +103,7 @@ struct pyuring {
 	...;
 };
 
+struct pyuring_provided { uint32_t length; uint16_t next; ...; };
 struct pyuring_group { uint32_t count; uint32_t size; uint32_t published; uint32_t leases; uint16_t id; ...; };
 
 struct pyuring_buffer { void *address; uint32_t length; uint32_t index; const uint64_t *live; };
@@ -209,11 +210,10 @@ int64_t pyuring_register_buffers(struct pyuring *u, const struct iovec *vectors,
 int pyuring_update_buffer(struct pyuring *u, uint32_t index, const struct iovec *vector, uint64_t tag);
 int64_t pyuring_clone_buffers(struct pyuring *u, int source);
 int pyuring_unregister_buffers(struct pyuring *u);
-int pyuring_provide(struct pyuring *u, void *ring, void *slab, uint32_t count, uint32_t size, uint32_t flags,
-	int id, struct pyuring_group **made);
+int pyuring_provide(struct pyuring *u, struct pyuring_group *group, struct pyuring_provided *buffers, void *ring,
+	void *slab, uint32_t count, uint32_t size, uint32_t flags, int id);
 int pyuring_take_out(struct pyuring *u, void *known);
 int pyuring_give_back(struct pyuring *u, void *known, uint32_t bid, uint32_t start, uint32_t length);
-uint32_t pyuring_next_buffer(const struct pyuring_group *group, uint32_t bid);
 int pyuring_socket_family(int fd);
 int pyuring_socket_type(int fd);
 bool pyuring_is_polled(int opcode);

@@ -57,6 +57,12 @@ static inline void pyuring_emit(struct pyuring *u, unsigned slot, int32_t res, u
 	pyuring_free_slot(u, &u->slots[slot]);
 }
 
+/* A CQE that the kernel did not post, with room for the two words that large ones have. */
+union pyuring_made_cqe {
+	uint64_t words[4];
+	struct io_uring_cqe cqe;
+};
+
 /* What a CQE brought, besides res and flags, to the last entry of the batch. */
 static void pyuring_batch_details(struct pyuring *u, uint64_t place, const struct io_uring_cqe *cqe)
 {
@@ -98,8 +104,6 @@ static void pyuring_reap(struct pyuring *u)
 	unsigned shapes = u->ring.flags & IORING_SETUP_CQE_MIXED ? PYURING_CQE_F_32 | PYURING_CQE_F_SKIP : 0;
 	unsigned head = *cq->khead, tail = io_uring_smp_load_acquire(cq->ktail);
 
-	if (u->stopped)
-		pyuring_end_stopped(u);
 	while (head != tail && u->batch_size < u->limit) {
 		const struct io_uring_cqe *cqe = &cq->cqes[(head & cq->ring_mask) << shift];
 
@@ -108,6 +112,8 @@ static void pyuring_reap(struct pyuring *u)
 			pyuring_reap_one(u, cqe);
 	}
 	io_uring_smp_store_release(cq->khead, head);
+	if (u->stopped)
+		pyuring_end_stopped(u);
 }
 
 /* Completions that the kernel shows only after being entered: overflowed ones, task
@@ -153,16 +159,20 @@ static int64_t pyuring_enter(struct pyuring *u, uint32_t want, int64_t timeout_n
 	pyuring_batch_begin(u);
 	if (u->cancels_missed)
 		pyuring_cancel_missed(u);
-	if (u->unarmed)
-		pyuring_arm_the_rest(u);
+	if (u->unarmed && pyuring_arm_the_rest(u) < 0)
+		want = 0;
+	if (u->stopped)
+		want = 0;
 	pending = pyuring_publish(u);
 	ready = io_uring_cq_ready(&u->ring);
 	/* CQEs of link timeouts and cancels count too, and may be something to act on. */
 	if (want > 1 && (u->expected != u->in_flight || u->cancels_wait))
 		want = 1;
-	if (want && u->expected == 0 && u->starving && !u->expects_messages && ready == 0 && !u->stopped)
-		return PYURING_STARVED;
-	if (want > u->expected + u->expects_messages)
+	if (want && u->expected == 0 && u->starving && !u->expects_messages && ready == 0) {
+		if (timeout_ns < 0)
+			return PYURING_STARVED;
+		want = 1; /* another thread may give a buffer back meanwhile */
+	} else if (want > u->expected + u->expects_messages)
 		want = u->expected + u->expects_messages;
 	flags = pyuring_wakeup_flag(u);
 	if (pyuring_is_sqpoll(u))
@@ -196,10 +206,10 @@ static int64_t pyuring_peek(struct pyuring *u, int64_t taken_over)
  * timeout is on its own only if the kernel took the operation and then stopped. */
 static void pyuring_discard_sqe(struct pyuring *u, const struct io_uring_sqe *sqe)
 {
-	const struct io_uring_cqe cancelled = { .user_data = sqe->user_data, .res = -ECANCELED };
+	const union pyuring_made_cqe made = { .cqe = { .user_data = sqe->user_data, .res = -ECANCELED } };
 
 	if (!(sqe->user_data & PYURING_CANCEL))
-		pyuring_reap_one(u, &cancelled);
+		pyuring_reap_one(u, &made.cqe);
 }
 
 /* Complete the open chain's operations with ECANCELED, none of them submitted. */

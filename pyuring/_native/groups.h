@@ -10,27 +10,6 @@
 
 #include "multishot.h"
 
-struct pyuring_provided {
-	uint32_t length;
-	uint32_t used;   /* bytes of it that CQEs have told of */
-	uint16_t next;   /* published right after it */
-	uint16_t leases; /* CQEs whose part of it is not given back */
-	bool ended;      /* the kernel takes no more of it */
-};
-
-struct pyuring_group {
-	struct pyuring_group *next;
-	struct io_uring_buf_ring *ring; /* count entries, Python's memory */
-	char *slab;                     /* count times size bytes, Python's too */
-	struct pyuring_provided *buffers;
-	uint32_t count;
-	uint32_t size;
-	uint32_t published; /* in the ring, as far as CQEs have told */
-	uint32_t leases;
-	uint16_t id;
-	uint16_t last; /* published last */
-};
-
 static struct pyuring_group *pyuring_group_of(const struct pyuring *u, const void *group)
 {
 	struct pyuring_group *known = u->groups;
@@ -40,32 +19,19 @@ static struct pyuring_group *pyuring_group_of(const struct pyuring *u, const voi
 	return known;
 }
 
-static void pyuring_free_group(struct pyuring_group *group)
-{
-	free(group->buffers);
-	free(group);
-}
-
-static void pyuring_free_groups(struct pyuring *u)
-{
-	while (u->groups) {
-		struct pyuring_group *group = u->groups;
-
-		u->groups = group->next;
-		pyuring_free_group(group);
-	}
-}
-
 static void pyuring_publish_buffer(struct pyuring_group *group, uint16_t bid)
 {
 	struct pyuring_provided *buffer = &group->buffers[bid];
 
+	buffer->length = group->size;
 	buffer->used = 0;
 	buffer->ended = false;
+	buffer->entry = group->ring->tail & (group->count - 1);
 	group->buffers[group->last].next = bid;
 	group->last = bid;
 	group->published++;
-	io_uring_buf_ring_add(group->ring, group->slab + (size_t)bid * group->size, buffer->length, bid,
+	group->publications++;
+	io_uring_buf_ring_add(group->ring, group->slab + (size_t)bid * group->size, group->size, bid,
 			      io_uring_buf_ring_mask(group->count), 0);
 	io_uring_buf_ring_advance(group->ring, 1);
 }
@@ -95,41 +61,33 @@ static int pyuring_provide_ring(struct pyuring *u, struct pyuring_group *group, 
 	reg.bgid = group->id = (uint16_t)(id < 0 ? pyuring_free_group_id(u) : id);
 	PYURING_BUF_REG_FLAGS(reg) = (uint16_t)flags;
 	group->ring = ring;
+	group->incremental = flags & PYURING_PBUF_RING_INC;
 	io_uring_buf_ring_init(ring);
 	/* The call itself, because liburing's function overwrites the flags. */
 	return pyuring_register(u, IORING_REGISTER_PBUF_RING, &reg, 1);
 }
 
 /* Register a ring of `count` buffers of `size` bytes and publish them all. `id` < 0 picks
- * one. The memory is Python's, and must stay until the group is taken out again. */
-static int pyuring_provide(struct pyuring *u, void *ring, void *slab, uint32_t count, uint32_t size, uint32_t flags,
-			   int id, struct pyuring_group **made)
+ * one. All memory is Python's, and must stay until the group is taken out again. */
+static int pyuring_provide(struct pyuring *u, struct pyuring_group *group, struct pyuring_provided *buffers, void *ring,
+			   void *slab, uint32_t count, uint32_t size, uint32_t flags, int id)
 {
-	struct pyuring_group *group;
 	uint32_t bid;
 	int error;
 
 	if (!pyuring_is_mine(u))
 		return PYURING_NOT_YOURS;
-	group = calloc(1, sizeof(*group));
-	if (!group || !(group->buffers = calloc(count, sizeof(*group->buffers)))) {
-		free(group);
-		return -ENOMEM;
-	}
+	group->buffers = buffers;
 	group->slab = slab;
 	group->count = count;
 	group->size = size;
 	error = pyuring_provide_ring(u, group, ring, flags, id);
-	if (error < 0) {
-		pyuring_free_group(group);
+	if (error < 0)
 		return error;
-	}
-	for (bid = 0; bid < count; bid++) {
-		group->buffers[bid].length = size;
+	for (bid = 0; bid < count; bid++)
 		pyuring_publish_buffer(group, (uint16_t)bid);
-	}
 	group->next = u->groups;
-	u->groups = *made = group;
+	u->groups = group;
 	return group->id;
 }
 
@@ -156,7 +114,6 @@ static int pyuring_take_out(struct pyuring *u, void *known)
 	for (link = &u->groups; *link != group; link = &(*link)->next)
 		;
 	*link = group->next;
-	pyuring_free_group(group);
 	return 0;
 }
 
@@ -164,28 +121,37 @@ static int pyuring_take_out(struct pyuring *u, void *known)
  * Returns where in the buffer the data begins. */
 static uint32_t pyuring_lend(struct pyuring_group *group, uint16_t bid, uint32_t length, bool more)
 {
-	uint32_t start = group->buffers[bid].used;
+	uint32_t start = group->buffers[bid].used, turn;
 
 	group->leases++;
-	for (;;) {
+	for (turn = 0; turn < group->count; turn++) {
 		struct pyuring_provided *buffer = &group->buffers[bid];
-		uint32_t room = buffer->length - buffer->used, part = length < room ? length : room;
+		uint32_t room, part;
 
+		/* Where a bundle is to end in a buffer, the kernel shortens its entry, and
+		 * leaves it so if then nothing came. */
+		if (!group->incremental)
+			buffer->length = group->ring->bufs[buffer->entry].len;
+		room = buffer->length - buffer->used;
+		part = length < room ? length : room;
 		buffer->leases++;
 		buffer->used += part;
 		length -= part;
 		buffer->ended = length != 0 || !more;
 		group->published -= buffer->ended;
 		if (length == 0)
-			return start;
+			break;
 		bid = buffer->next;
 	}
+	return start;
 }
 
-/* Python is done with what a CQE brought, `length` bytes from `start` in buffer `bid`. */
+/* Python is done with what a CQE brought, `length` bytes from `start` in buffer `bid`.
+ * Returns whether a multishot was armed again, which then is to be submitted. */
 static int pyuring_give_back(struct pyuring *u, void *known, uint32_t bid, uint32_t start, uint32_t length)
 {
 	struct pyuring_group *group;
+	uint32_t turn;
 
 	if (!pyuring_is_mine(u))
 		return PYURING_NOT_YOURS;
@@ -193,7 +159,7 @@ static int pyuring_give_back(struct pyuring *u, void *known, uint32_t bid, uint3
 	if (!group || bid >= group->count || group->leases == 0)
 		return -EINVAL;
 	group->leases--;
-	for (;;) {
+	for (turn = 0; turn < group->count; turn++) {
 		struct pyuring_provided *buffer = &group->buffers[bid];
 		uint32_t room = buffer->length - start, part = length < room ? length : room;
 		uint16_t next = buffer->next;
@@ -206,14 +172,7 @@ static int pyuring_give_back(struct pyuring *u, void *known, uint32_t bid, uint3
 		bid = next;
 		start = 0;
 	}
-	pyuring_feed(u, group);
-	return 0;
-}
-
-/* The buffer that follows `bid` in a bundle. */
-static uint32_t pyuring_next_buffer(const struct pyuring_group *group, uint32_t bid)
-{
-	return bid < group->count ? group->buffers[bid].next : 0;
+	return pyuring_feed(u, group);
 }
 
 #endif

@@ -26,47 +26,73 @@ static void pyuring_arm_again(struct pyuring *u, unsigned slot)
 	*sqe = u->armed[slot];
 	entry->id = ++u->counter << u->slot_bits | slot;
 	sqe->user_data = entry->id;
+	entry->seen = entry->group ? entry->group->publications : 0;
 	entry->parts = 1;
 	u->expected++;
 	u->rearmed++;
 }
 
-/* What found no room in the SQ before. */
-static void pyuring_arm_the_rest(struct pyuring *u)
+/* What found no room in the SQ before: the kernel must know of it before anything is waited for. */
+static int pyuring_arm_the_rest(struct pyuring *u)
 {
 	unsigned slot;
+	int error = 0;
 
-	u->unarmed = false;
-	for (slot = 0; slot < u->limit; slot++)
-		if (u->slots[slot].id && u->slots[slot].unarmed && !u->slots[slot].stopped)
-			pyuring_arm_again(u, slot);
+	while (u->unarmed && error >= 0) {
+		u->unarmed = false;
+		for (slot = 0; slot < u->limit; slot++)
+			if (u->slots[slot].id && u->slots[slot].unarmed && !u->slots[slot].stopped)
+				pyuring_arm_again(u, slot);
+		if (u->unarmed)
+			error = pyuring_make_space(u, 1);
+	}
+	return error;
 }
 
-/* A buffer has come back: whoever waits for one of this group can go on. */
-static void pyuring_feed(struct pyuring *u, const struct pyuring_group *group)
+/* A buffer has come back: whoever waits for one of this group can go on, and is in the SQ. */
+static int pyuring_feed(struct pyuring *u, const struct pyuring_group *group)
 {
 	unsigned slot;
+	int armed = 0;
 
 	for (slot = 0; u->starving && slot < u->limit; slot++) {
 		struct pyuring_slot *entry = &u->slots[slot];
 
-		if (entry->id && entry->starving && entry->group == group && !entry->stopped)
+		if (entry->id && entry->starving && entry->group == group && !entry->stopped) {
 			pyuring_arm_again(u, slot);
+			armed = 1;
+		}
 	}
+	return armed;
 }
 
-static void pyuring_starve(struct pyuring *u, struct pyuring_slot *entry)
+/* The kernel found no buffer for a multishot. If one was published since it was armed, it
+ * may be there now; if not, there is none before one comes back, even where by our count
+ * there are some: operations that a worker thread runs keep theirs until they end. */
+static void pyuring_starve(struct pyuring *u, unsigned slot)
 {
+	struct pyuring_slot *entry = &u->slots[slot];
+
+	u->starved++;
+	if (entry->group && entry->group->published && entry->group->publications != entry->seen) {
+		pyuring_arm_again(u, slot);
+		return;
+	}
 	entry->starving = true;
 	u->starving++;
+}
+
+/* A multishot that would go on was stopped: it ends when completions are reaped next. */
+static void pyuring_end_soon(struct pyuring *u, struct pyuring_slot *entry)
+{
+	entry->unarmed = true;
+	u->stopped = true;
 }
 
 /* Whether the last CQE of a multishot is not the end of what it is for. A timer knows
  * how often it was to go off, and its copy counts down. */
 static bool pyuring_goes_on(const struct pyuring_slot *entry, const struct io_uring_sqe *armed, int32_t res)
 {
-	if (entry->stopped)
-		return false;
 	switch (armed->opcode) {
 	case IORING_OP_TIMEOUT:
 		return res == -ETIME && armed->off != UINT64_MAX;

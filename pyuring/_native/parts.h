@@ -32,16 +32,14 @@ static void pyuring_reap_shot(struct pyuring *u, unsigned slot, const struct io_
 	if (!more) {
 		u->expected--;
 		more = pyuring_goes_on(entry, &u->armed[slot], cqe->res);
-		if (more && cqe->res == -ENOBUFS) {
-			u->starved++;
-			if (entry->group && entry->group->published == 0)
-				pyuring_starve(u, entry);
-			else
-				pyuring_arm_again(u, slot);
-			return;
-		}
-		if (more)
+		if (more && entry->stopped)
+			pyuring_end_soon(u, entry);
+		else if (more && cqe->res == -ENOBUFS)
+			pyuring_starve(u, slot);
+		else if (more)
 			pyuring_arm_again(u, slot);
+		if (cqe->res == -ENOBUFS && more)
+			return; /* it brought nothing */
 	}
 	if (more)
 		pyuring_batch_add(u, (int32_t)slot | PYURING_PART, cqe->res, cqe->flags);
@@ -53,7 +51,7 @@ static void pyuring_reap_shot(struct pyuring *u, unsigned slot, const struct io_
 /* Multishots that were stopped while they were not armed: the kernel knows nothing of them. */
 static void pyuring_end_stopped(struct pyuring *u)
 {
-	const struct io_uring_cqe cancelled = { .res = -ECANCELED };
+	const union pyuring_made_cqe made = { .cqe = { .res = -ECANCELED } };
 	unsigned slot;
 
 	u->stopped = false;
@@ -62,9 +60,13 @@ static void pyuring_end_stopped(struct pyuring *u)
 
 		if (!entry->id || !entry->stopped || !(entry->starving || entry->unarmed))
 			continue;
+		if (u->batch_size == u->limit) {
+			u->stopped = true;
+			return;
+		}
 		u->starving -= entry->starving;
 		pyuring_emit(u, slot, -ECANCELED, 0);
-		pyuring_batch_details(u, 0, &cancelled);
+		pyuring_batch_details(u, 0, &made.cqe);
 	}
 }
 

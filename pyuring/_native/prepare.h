@@ -120,6 +120,7 @@ static inline void pyuring_track(struct pyuring *u, uint32_t tag, unsigned flags
 
 	entry->id = ++u->counter << u->slot_bits | slot;
 	entry->group = group;
+	entry->seen = group ? group->publications : 0;
 	entry->parts = 1;
 	entry->cancels_left = PYURING_CANCEL_TRIES;
 	entry->plain = kind == PYURING_ONCE && group == NULL;

@@ -7,6 +7,8 @@
 
 #include "setup.h"
 
+static int pyuring_arm_the_rest(struct pyuring *u); /* multishot.h */
+
 static unsigned pyuring_space(const struct pyuring *u)
 {
 	return io_uring_sq_space_left(&u->ring);
@@ -144,6 +146,8 @@ static int pyuring_submit(struct pyuring *u)
 		return PYURING_NOT_YOURS;
 	if (u->staging)
 		return PYURING_IN_CHAIN;
+	if (u->unarmed && (taken = pyuring_arm_the_rest(u)) < 0)
+		return taken;
 	if (pyuring_is_sqpoll(u)) {
 		if (u->disabled)
 			return -EBADFD;

@@ -36,11 +36,9 @@ static bool pyuring_is_mine(const struct pyuring *u)
 	return u->owner != 0 && u->owner == pyuring_self;
 }
 
-static void pyuring_free_groups(struct pyuring *u); /* groups.h */
-
 static void pyuring_free_arrays(struct pyuring *u)
 {
-	pyuring_free_groups(u);
+	u->groups = NULL;
 	free(u->slots);
 	free(u->timeouts);
 	free(u->stage);

@@ -75,12 +75,39 @@ enum {
 	PYURING_EMPTY_IS_DATA = 4,     /* a multishot whose result of 0 is not its end */
 };
 
+/* Provided buffers, see groups.h. All of it is Python's memory, which may read it when the
+ * ring is gone: where a bundle's data is, in buffers that are lent, does not change. */
+struct pyuring_provided {
+	uint32_t length; /* as much of it as the kernel uses */
+	uint32_t used;   /* bytes of it that CQEs have told of */
+	uint16_t next;   /* published right after it */
+	uint16_t entry;  /* its place in the ring */
+	uint32_t leases; /* CQEs whose part of it is not given back */
+	bool ended;      /* the kernel takes no more of it */
+};
+
+struct pyuring_group {
+	struct pyuring_group *next;
+	struct io_uring_buf_ring *ring; /* count entries */
+	char *slab;                     /* count times size bytes */
+	struct pyuring_provided *buffers;
+	uint32_t count;
+	uint32_t size;
+	uint32_t published;    /* in the ring, as far as CQEs have told */
+	uint32_t publications; /* how often one was published, ever */
+	uint32_t leases;
+	uint16_t id;
+	uint16_t last; /* published last */
+	bool incremental;
+};
+
 struct pyuring_slot {
 	uint64_t id; /* user_data of the operation that occupies it, 0 = free */
 	struct pyuring_group *group; /* of provided buffers, or NULL */
 	uint32_t flags; /* of its CQE; until it is prepared, RWF_* for PYURING_TAG_RW */
 	int32_t res;
 	uint32_t start;       /* of what it brought, in a provided buffer */
+	uint32_t seen;        /* what its group had published when a multishot was armed */
 	uint8_t parts;        /* CQEs still to come before it has its result */
 	uint8_t cancels_left; /* how often to ask again at once */
 	bool plain;           /* the next CQE is its only one, and all there is to it */

@@ -18,7 +18,7 @@ static void pyuring_stop_matching(struct pyuring *u, int fd, unsigned fixed, int
 {
 	unsigned slot;
 
-	for (slot = 0; u->has_multishots && slot < u->limit; slot++) {
+	for (slot = 0; u->has_multishots && !u->staging && slot < u->limit; slot++) {
 		const struct io_uring_sqe *armed = &u->armed[slot];
 
 		if (u->slots[slot].id && u->slots[slot].kind & PYURING_MULTISHOT &&

@@ -46,7 +46,7 @@ class MultishotOperations(BufferRingRegistration):
             raise TypeError(f"direct takes registered files for a multishot, not {type(direct).__name__}")
         key = direct_key(direct)
         return self._start(
-            Multishot(DescriptorShot, direct=direct), "accept_multishot", (sock, direct), user_data, flags, drain, None,
+            Multishot(DescriptorShot, direct=direct), "accept_multishot", sock, user_data, flags, drain, None,
             lib.pyuring_prep_accept_multishot, descriptor(sock),
             accept_flags if key else accept_flags | _socket.SOCK_CLOEXEC, key,
         )  # fmt: skip
@@ -78,7 +78,7 @@ class MultishotOperations(BufferRingRegistration):
         group = group_of(buffers)
         empty = datagrams(sock)
         return self._start(
-            Multishot(BytesShot, buffers), "recv_multishot", (buffers, sock), user_data, flags, drain, None,
+            Multishot(BytesShot, buffers), "recv_multishot", sock, user_data, flags, drain, None,
             lib.pyuring_prep_recv_multishot, descriptor(sock), group, msg_flags, bundle, empty,
         )  # fmt: skip
 
@@ -101,7 +101,7 @@ class MultishotOperations(BufferRingRegistration):
         See `io_uring_prep_read_multishot(3)`, kernel 6.7.
         """
         return self._start(
-            Multishot(BytesShot, buffers), "read_multishot", (buffers, file), user_data, flags, drain, None,
+            Multishot(BytesShot, buffers), "read_multishot", file, user_data, flags, drain, None,
             lib.pyuring_prep_read_multishot, descriptor(file), group_of(buffers),
         )  # fmt: skip
 
@@ -110,7 +110,6 @@ class MultishotOperations(BufferRingRegistration):
         file: Any,
         events: int = select.POLLIN,
         *,
-        level: bool = False,
         user_data: object = None,
         flags: int = 0,
         drain: bool = False,
@@ -120,7 +119,6 @@ class MultishotOperations(BufferRingRegistration):
         Args:
             file: a descriptor, anything with ``fileno()``, or a registered file.
             events: select.POLLIN, POLLOUT, ...
-            level: tell of them for as long as they last, as without EPOLLET. Kernel 6.0.
 
         Returns:
             The events, as masks.
@@ -129,7 +127,7 @@ class MultishotOperations(BufferRingRegistration):
         """
         return self._start(
             Multishot(Shot[int]), "poll_multishot", file, user_data, flags, drain, None,
-            lib.pyuring_prep_poll_multishot, descriptor(file), events, level,
+            lib.pyuring_prep_poll_multishot, descriptor(file), events,
         )  # fmt: skip
 
     def timeout_multishot(

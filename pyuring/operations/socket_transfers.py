@@ -226,10 +226,12 @@ class SocketTransferOperations(InFlight):
     ) -> Completion[int]:
         if not 0 <= nbytes <= buffers.size:
             raise ValueError(f"nbytes must be between 0 and the buffers' {buffers.size} bytes, not {nbytes}")
-        op = FilledCompletion()
-        op._buffers = buffers
+        if nbytes and buffers.incremental:
+            # A worker thread uses up as much as was asked for, however little arrives: where
+            # in the buffer the next operation begins, nobody could tell then.
+            raise ValueError("nbytes must be 0 with incremental buffers: they are filled with whatever arrives")
         return self._start(
-            op, "recv_into", (buffers, sock), user_data, flags, drain, timeout,
+            FilledCompletion(buffers), "recv_into", sock, user_data, flags, drain, timeout,
             lib.pyuring_prep_recv_provided, descriptor(sock), buffers._registered(), nbytes, msg_flags,
             poll_first, False,
         )  # fmt: skip

@@ -188,10 +188,8 @@ class TransferOperations(InFlight):
         drain: bool,
         timeout: float | None,
     ) -> Completion[int]:
-        op = FilledCompletion()
-        op._buffers = buffers
         return self._start(
-            op, "readinto", (buffers, keep), user_data, flags, drain, timeout,
+            FilledCompletion(buffers), "readinto", keep, user_data, flags, drain, timeout,
             lib.pyuring_prep_read_provided, file, buffers._registered(), buffers.size, rw_flags, offset,
         )  # fmt: skip
 

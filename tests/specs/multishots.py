@@ -11,7 +11,7 @@ from pyuring import BufferRing, Ring
 from .kit import BUFFER_SELECT, U64, Row, Spec, timespec_at
 
 ACCEPT_MULTISHOT, RECV_MULTISHOT, BUNDLE = 1, 2, 16
-POLL_MULTI, POLL_LEVEL = 1, 8
+POLL_MULTI = 1
 ANY_SLOT = 2**32 - 1
 NO_TIMEOUT = frozenset({"timeout"})
 
@@ -128,12 +128,6 @@ SPECS = [
                 lambda r: r.poll_multishot(11, select.POLLOUT | select.POLLPRI),
                 6,
                 {"fd": 11, "len": POLL_MULTI, "rw_flags": select.POLLOUT | select.POLLPRI},
-            ),
-            Row(
-                "poll_multishot as long as it lasts",
-                lambda r: r.poll_multishot(11, level=True),
-                6,
-                {"fd": 11, "len": POLL_MULTI | POLL_LEVEL, "rw_flags": select.POLLIN},
             ),
         ],
         on_file=lambda r, fd, t: r.poll_multishot(fd),

@@ -7,8 +7,8 @@ FILE_OPERATION(recv_multishot, IORING_OP_RECV, "6.0", (void *buffers, int msg_fl
 	kind = PYURING_MULTISHOT | (empty_is_data ? PYURING_EMPTY_IS_DATA : 0))
 FILE_OPERATION(read_multishot, PYURING_OP_READ_MULTISHOT, "6.7", (void *buffers), FIRST_OF(CHECK_ALONE, CHECK_GROUP(buffers)),
 	io_uring_prep_rw(PYURING_OP_READ_MULTISHOT, sqe, fd, NULL, 0, UINT64_MAX), SELECT_FROM(buffers), kind = PYURING_MULTISHOT)
-FILE_OPERATION(poll_multishot, IORING_OP_POLL_ADD, "5.13", (uint32_t events, bool level), CHECK_ALONE,
-	io_uring_prep_poll_multishot(sqe, fd, events), sqe->len |= level ? IORING_POLL_ADD_LEVEL : 0, kind = PYURING_MULTISHOT)
+FILE_OPERATION(poll_multishot, IORING_OP_POLL_ADD, "5.13", (uint32_t events), CHECK_ALONE,
+	io_uring_prep_poll_multishot(sqe, fd, events), kind = PYURING_MULTISHOT)
 OPERATION(timeout_multishot, IORING_OP_TIMEOUT, "6.4", (struct __kernel_timespec *time, uint32_t count), CHECK_ALONE,
 	io_uring_prep_timeout(sqe, time, count, PYURING_TIMEOUT_MULTISHOT), kind = PYURING_MULTISHOT)
 
