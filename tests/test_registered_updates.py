@@ -227,6 +227,7 @@ def test_tags_do_not_disturb_operations(ring: Ring, data_file: int) -> None:
         assert [op.user_data for op in done if op.operation != "released"] == [number, number]
         tags = [op.user_data for op in done if op.operation == "released"]
         assert tags == ([f"tag {number - 1}"] if number else [])
+        assert len(ring._tags) == 1, "those that came are forgotten"
     assert ring.stats()["unexpected"] == 0
     assert ring.in_flight == 0
 
