@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -120,6 +121,22 @@ def test_nothing_is_lost_whatever_a_handler_reaps(scenario: Scenario) -> None:
             works.append(Messages(ring))
             with step, no_longer_than(5, step.place):
                 scenario(works[-1])
+            works[-1].check(step.place)
+
+
+def test_an_iteration_gives_all_there_was_if_a_handler_reaps_its_end() -> None:
+    works: list[Messages] = []
+
+    def handler() -> None:
+        works[-1].ring.nop(user_data="not a message").result()
+
+    for step in each_step(handler, at_least=30):
+        with pyuring.Ring(8) as ring:
+            works.append(Messages(ring, buffers=16))
+            works[-1].theirs.shutdown(socket.SHUT_WR)
+            with step, no_longer_than(5, step.place):
+                works[-1].got += works[-1].start()
+            assert len(works[-1].got) == COUNT, step.place
             works[-1].check(step.place)
 
 
