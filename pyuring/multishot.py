@@ -180,8 +180,6 @@ class Multishot(Handle, Generic[T_co]):
         ring = self._ring
         if ring._c.owner and not lib.pyuring_is_mine(ring._c):
             raise ring._not_yours()
-        if ring._batch is not None:
-            ring._hand_out()
         queue = ring._ready
         mine: list[Any] = []
         rest: list[Any] = []

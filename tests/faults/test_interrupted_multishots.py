@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -123,6 +124,22 @@ def test_nothing_is_lost_whatever_a_handler_reaps(scenario: Scenario) -> None:
             works[-1].check(step.place)
 
 
+def test_an_iteration_gives_all_there_was_if_a_handler_reaps_its_end() -> None:
+    works: list[Messages] = []
+
+    def handler() -> None:
+        works[-1].ring.nop(user_data="not a message").result()
+
+    for step in each_step(handler, at_least=30):
+        with pyuring.Ring(8) as ring:
+            works.append(Messages(ring, buffers=16))
+            works[-1].theirs.shutdown(socket.SHUT_WR)
+            with step, no_longer_than(5, step.place):
+                works[-1].got += works[-1].start()
+            assert len(works[-1].got) == COUNT, step.place
+            works[-1].check(step.place)
+
+
 @pytest.mark.parametrize("scenario", [iterate, lend, cancel], ids=lambda function: function.__name__)
 def test_nothing_is_lost_if_a_handler_iterates_too(scenario: Scenario) -> None:
     works: list[Messages] = []
@@ -205,3 +222,36 @@ def test_providing_buffers_is_done_or_not_wherever_a_handler_raises() -> None:
             assert again.available == 4, step.place
             again.unregister()
             assert len(ring._kept) == 2, step.place
+
+
+def test_what_another_thread_gave_back_goes_back_once_wherever_a_handler_raises() -> None:
+    for step in each_step(interrupt, at_least=8):
+        with pyuring.Ring(8) as ring:
+            work = Messages(ring)
+            shots = work.start()
+            held: list[Any] = [next(shots), next(shots)]
+            for shot in held:
+                work.text_of_thread(shot)
+            work.got += held
+            del shot, held
+            with step:
+                ring.wait(0)
+                ring.wait(0)
+            work.check(step.place)
+
+
+def test_a_preparation_that_waits_for_room_does_not_where_a_handler_made_some(pipe: tuple[int, int]) -> None:
+    rings: list[pyuring.Ring] = []
+
+    def handler() -> None:
+        rings[-1].completions()
+
+    for step in each_step(handler, at_least=5):
+        with pyuring.Ring(1) as ring:
+            rings.append(ring)
+            ring.poll(pipe[0])  # never ends
+            ring.nop()
+            ring.submit()
+            assert ring.in_flight == ring.cq_entries
+            with step, no_longer_than(5, step.place):
+                ring.nop()
