@@ -137,10 +137,10 @@ def test_wait_says_so_when_there_is_nothing_but_iterations(ring: Ring, sockets: 
     nop = ring.nop()
     with no_longer_than(5):
         assert ring.wait(9) == [nop]
-    start, cpu = time.monotonic(), time.process_time()
+    start, cpu = time.monotonic(), time.thread_time()
     assert ring.wait(1, timeout=0.2) == []
     assert time.monotonic() - start >= 0.19
-    assert time.process_time() - cpu < 0.1
+    assert time.thread_time() - cpu < 0.1
     shots.cancel()
     assert list(shots) == []
     with pytest.raises(RuntimeError, match="nothing is in flight"):

@@ -207,10 +207,10 @@ def test_a_wait_with_a_time_limit_waits_for_buffers_so_long(ring: Ring, packets:
     theirs.send(b"0")
     theirs.send(b"1")
     held = next(shots)
-    start, cpu = time.monotonic(), time.process_time()
+    start, cpu = time.monotonic(), time.thread_time()
     assert ring.wait(1, timeout=0.2) == []
     assert time.monotonic() - start >= 0.19
-    assert time.process_time() - cpu < 0.1
+    assert time.thread_time() - cpu < 0.1
     held.result()
 
 

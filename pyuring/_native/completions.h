@@ -117,15 +117,16 @@ static void pyuring_reap(struct pyuring *u)
 }
 
 /* Completions that the kernel shows only after being entered: overflowed ones, task
- * work of a DEFER_TASKRUN ring, and all of an IOPOLL ring. */
+ * work of a DEFER_TASKRUN ring, which says so if it may, and all of an IOPOLL ring. */
 static bool pyuring_holds_back(struct pyuring *u)
 {
 	unsigned flags = IO_URING_READ_ONCE(*u->ring.sq.kflags);
 
 	if (flags & IORING_SQ_CQ_OVERFLOW)
 		u->overflows++;
-	return flags & (IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN) ||
-	       (u->ring.flags & IORING_SETUP_IOPOLL && u->expected != io_uring_cq_ready(&u->ring));
+	if (flags & (IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN))
+		return true;
+	return u->tells_nothing && u->expected != io_uring_cq_ready(&u->ring);
 }
 
 /* The kernel runs a limited amount of task work per call (20 items in 6.18), so a

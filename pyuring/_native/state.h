@@ -141,6 +141,7 @@ struct pyuring {
 	uint32_t notifying; /* operations that gave it, whose memory is still in use */
 	uint32_t expected;  /* CQEs they will post, a multishot counting for one */
 	uint32_t starving;  /* multishots that wait for buffers */
+	bool tells_nothing; /* about completions that wait for the kernel to be entered */
 	bool expects_messages; /* of other rings: a wait may be for more than is in flight */
 	bool unarmed;       /* some multishot has yet to be armed again */
 	bool stopped;       /* some multishot has ended without a CQE */
