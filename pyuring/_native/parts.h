@@ -125,6 +125,7 @@ static void pyuring_reap_part(struct pyuring *u, unsigned slot, bool is_timeout,
 		pyuring_note_timeout(u, entry, cqe->res);
 	else if (cqe->flags & IORING_CQE_F_NOTIF) {
 		entry->notification = false;
+		entry->flags &= ~IORING_CQE_F_MORE; /* where its time limit holds up its result */
 		entry->copied = cqe->res < 0; /* IORING_NOTIF_USAGE_ZC_COPIED is bit 31 */
 		if (entry->answered) {
 			pyuring_emit_notification(u, slot);
