@@ -231,6 +231,22 @@ def test_tags_do_not_disturb_operations(ring: Ring, data_file: int) -> None:
     assert ring.in_flight == 0
 
 
+def test_a_tag_that_came_back_is_not_kept(ring: Ring) -> None:
+    class Tag:
+        pass
+
+    buffers = ring.register_buffers(sparse=1)
+    tags = weakref.WeakSet[Tag]()
+    for _ in range(100):
+        tag = Tag()
+        tags.add(tag)
+        updated(buffers, 0, bytearray(10), tag=tag)
+        ring.wait(0)
+    del tag
+    assert len(tags) == 1, "that of the buffer which is still there"
+    assert len(ring._tags) == 1
+
+
 # -- buffers of another ring ------------------------------------------------------------------------------
 
 
