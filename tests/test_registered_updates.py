@@ -231,6 +231,17 @@ def test_tags_do_not_disturb_operations(ring: Ring, data_file: int) -> None:
     assert ring.in_flight == 0
 
 
+def test_what_is_submitted_has_the_buffer_it_was_submitted_with(data_file: int) -> None:
+    # A SQPOLL thread comes to it later than submit().
+    with Ring(128, setup=SetupFlags.SQPOLL) as ring:
+        buffers = ring.register_buffers([bytearray(512)])
+        for _ in range(20):
+            reads = [ring.readinto(data_file, buffers[0], 0) for _ in range(100)]
+            ring.submit()
+            buffers.update(0, bytearray(512))
+            assert [op.result() for op in reads] == [512] * 100
+
+
 def test_a_tag_that_came_back_is_not_kept(ring: Ring) -> None:
     class Tag:
         pass
