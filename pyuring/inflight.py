@@ -75,7 +75,7 @@ class InFlight(Preparing):
         self._taken_over = 0
         #: What wakes the event loop that waits for this ring.
         self._waker: Waker | None = None
-        #: What the tags of registered things stand for, by number.
+        #: What the tags of registered things stand for, by number, until they come back.
         self._tags: dict[int, object] = {}
         #: The opcodes that the kernel has, once somebody asked.
         self._opcodes: frozenset[int] | None = None

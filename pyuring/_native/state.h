@@ -106,6 +106,7 @@ struct pyuring_slot {
 	struct pyuring_group *group; /* of provided buffers, or NULL */
 	uint32_t flags; /* of its CQE; until it is prepared, RWF_* for PYURING_TAG_RW */
 	int32_t res;
+	uint64_t extra[2];    /* of its CQE, where that has 32 bytes */
 	uint32_t start;       /* of what it brought, in a provided buffer */
 	uint32_t seen;        /* what its group had published when a multishot was armed */
 	uint8_t parts;        /* CQEs still to come before it has its result */
