@@ -14,9 +14,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from pyuring import BufferRing, Completion, EpollOp, RegisteredFiles, Ring
+from pyuring import BufferRing, Completion, EpollOp, RegisteredFile, RegisteredFiles, Ring
 
 __all__ = ["OPERATIONS", "PLAIN", "WITH_ARRAYS", "Prepare", "Things", "things_for"]
+
+#: Looked up once: that an enum's members take long to find is not the operation's fault.
+_ADD = EpollOp.ADD
 
 #: What the others are compared with.
 PLAIN = "nop"
@@ -44,6 +47,7 @@ class Things:
     pages: mmap.mmap
     #: Registered with the ring, and in flight there.
     files: RegisteredFiles
+    file: RegisteredFile
     provided: BufferRing
     roomy: BufferRing
     target: Completion[Any]
@@ -59,10 +63,11 @@ def things_for(ring: Ring) -> Iterator[Things]:
         sock = stack.enter_context(socket.socket())
         epoll = stack.enter_context(select.epoll())
         pages = mmap.mmap(-1, mmap.PAGESIZE)
+        files = ring.register_files([fd] * 4)
         yield Things(
             fd, sock, sock.fileno(), epoll.fileno(), ring.fileno(),
             bytearray(64), b"d" * 64, [bytearray(32), bytearray(32)], pages,
-            ring.register_files([fd] * 4), ring.buffer_ring(4, 64), ring.buffer_ring(4, 512),
+            files, files[1], ring.buffer_ring(4, 64), ring.buffer_ring(4, 512),
             ring.poll(fd), ring.timeout(100),
         )  # fmt: skip
 
@@ -127,7 +132,7 @@ OPERATIONS: dict[str, Prepare] = {
     "splice": lambda r, t: r.splice(t.fd, t.fd, 4096),
     "tee": lambda r, t: r.tee(t.fd, t.fd, 4096),
     "files_update": lambda r, t: r.files_update(t.files, 0, [t.fd]),
-    "fixed_fd_install": lambda r, t: r.fixed_fd_install(t.files[1]),
+    "fixed_fd_install": lambda r, t: r.fixed_fd_install(t.file),
     "accept_multishot": lambda r, t: r.accept_multishot(t.socket_fd),
     "recv_multishot": lambda r, t: r.recv_multishot(t.socket_fd, t.provided),
     "recvmsg_multishot": lambda r, t: r.recvmsg_multishot(t.socket_fd, t.roomy),
@@ -143,14 +148,14 @@ OPERATIONS: dict[str, Prepare] = {
     "cancel_fd": lambda r, t: r.cancel_fd(t.fd),
     "cancel_op": lambda r, t: r.cancel_op("read"),
     "cancel_all": lambda r, t: r.cancel_all(),
-    "epoll_ctl": lambda r, t: r.epoll_ctl(t.epoll_fd, EpollOp.ADD, t.fd, select.EPOLLIN),
+    "epoll_ctl": lambda r, t: r.epoll_ctl(t.epoll_fd, _ADD, t.fd, select.EPOLLIN),
     "epoll_wait": lambda r, t: r.epoll_wait(t.epoll_fd, 8),
     "waitid": lambda r, t: r.waitid(os.P_ALL, 0, os.WEXITED),
     "futex_wait": lambda r, t: r.futex_wait(t.pages, 0),
     "futex_wake": lambda r, t: r.futex_wake(t.pages, 1),
     "futex_waitv": lambda r, t: r.futex_waitv([(t.pages, 0)]),
     "msg_ring": lambda r, t: r.msg_ring(t.ring_fd, 1),
-    "msg_ring_fd": lambda r, t: r.msg_ring_fd(t.ring_fd, t.files[1]),
+    "msg_ring_fd": lambda r, t: r.msg_ring_fd(t.ring_fd, t.file),
     "provide_buffers": lambda r, t: r.provide_buffers(t.pages, 64, 1),
     "remove_buffers": lambda r, t: r.remove_buffers(1, 1),
     "uring_cmd": lambda r, t: r.uring_cmd(t.fd, 1),

@@ -13,17 +13,16 @@ from pyuring._ffi import ffi, lib
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pyuring._ffi import CData
-
-__all__ = ["ROOM", "Address", "decode", "encode", "family_of", "received"]
+__all__ = ["ROOM", "Address", "decode", "encode", "encode_for", "family_of", "received"]
 
 #: As in `socket`: (host, port), (host, port, flowinfo, scope_id), a path, or what the family has.
 Address: TypeAlias = "tuple[Any, ...] | str | bytes | os.PathLike[str] | os.PathLike[bytes]"
 
-#: Room for the kernel to write an address into; C says how much there is.
-ROOM = ffi.typeof("struct pyuring_address *")
+#: Bytes of room for the kernel to write an address into; C says how many of them it may take.
+ROOM = ffi.sizeof("struct pyuring_address")
 
 LONGEST: int = lib.PYURING_LONGEST_ADDRESS
+_LENGTH = struct.Struct("=I")
 UNIX_PATH = 108
 HARDWARE = 8
 
@@ -37,6 +36,11 @@ _VSOCK = struct.Struct("=HxxII4x")
 _PACKET = struct.Struct("=H2siHBB8s")
 _PORT = struct.Struct("!H")
 _FLOW = struct.Struct("!I")
+
+#: An Internet address at once, its family being bytes already.
+_pack_inet = struct.Struct("!2sH4s8x").pack
+_INET_BYTES = _FAMILY.pack(socket.AF_INET)
+_inet_pton = socket.inet_pton
 
 #: The number itself, where the attribute makes an enum of it.
 _family_of_object: Callable[[object], int] = _socket.socket.family.__get__
@@ -55,6 +59,19 @@ def family_of(sock: object) -> int | None:
     if answer < 0:
         raise OSError(-answer, os.strerror(-answer))
     return answer
+
+
+def encode_for(sock: object, address: Address) -> bytes:
+    """`address` as a struct sockaddr of the family of `sock`; see `encode`."""
+    family = _family_of_object(sock) if isinstance(sock, _socket.socket) else family_of(sock)
+    raw: bytes | None = None
+    if family == _INET_FAMILY and address.__class__ is tuple and len(address) == 2:
+        host, port = address
+        try:
+            raw = _pack_inet(_INET_BYTES, port, _inet_pton(_INET_FAMILY, host))
+        except (OSError, TypeError, ValueError, struct.error):
+            raw = None  # a name, or a mistake
+    return encode(address, family) if raw is None else raw
 
 
 def encode(address: Address, family: int | None = None) -> bytes:
@@ -190,9 +207,10 @@ _ENCODERS: dict[int, Callable[[object, int], bytes]] = {
 }
 
 
-def received(room: CData) -> Address | None:
+def received(room: bytes) -> Address | None:
     """What the kernel wrote into `room` as `socket` would return it; None if it wrote nothing."""
-    return decode(ffi.buffer(room.room, min(room.length, LONGEST))[:])
+    (length,) = _LENGTH.unpack_from(room, LONGEST)
+    return decode(room[: min(length, LONGEST)])
 
 
 def decode(raw: bytes) -> Address | tuple[int, bytes] | None:

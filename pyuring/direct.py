@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, TypeAlias
 
-from pyuring._ffi import lib
 from pyuring.completion import Completion, PathCompletion
 from pyuring.registered_files import RegisteredFile, RegisteredFiles
 
@@ -29,7 +28,7 @@ def direct_key(direct: Direct) -> int:
     if isinstance(direct, RegisteredFile):
         return direct
     if isinstance(direct, RegisteredFiles):
-        return direct._table << lib.PYURING_FILE_BITS | lib.PYURING_FILE_ANY
+        return direct._any
     raise TypeError(
         f"direct takes registered files (a free slot is picked) or one of them, not {type(direct).__name__}"
     )

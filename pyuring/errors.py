@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,10 @@ def operation_error(
 #: What C says of arguments whose number needs not be repeated.
 _VALUE_ERRORS: dict[int, str] = {
     lib.PYURING_BAD_FUTEX: "a futex is 4 bytes inside the buffer, at an address that can be divided by 4",
+    lib.PYURING_BAD_TIME: "a time is 0 or more seconds, and less than 2**63 nanoseconds, which are 292 years",
+    lib.PYURING_BAD_PAGES: (
+        f"madvise is about whole pages of {mmap.PAGESIZE} bytes: the memory must start with one, as an mmap does"
+    ),
     lib.PYURING_BAD_COMMAND: (
         "a command has up to 16 bytes, which is what an SQE has room for: 80 on a ring with setup=SetupFlags.SQE128"
     ),

@@ -120,5 +120,3 @@ def hand_out(ring: InFlight, batch: Any, taker: Any) -> None:  # noqa: PLR0912  
             shots._shots.append(op)
         else:
             ring._ready.append(op)
-            if slot & _OF_NO_OPERATION and not details[0] & _MESSAGE:
-                ring._tags.pop(details[0] & _NUMBER, None)  # a tag comes once

@@ -20,8 +20,8 @@ AT_EMPTY_PATH = 0x1000
 
 #: Made once, as what follows: a union costs more to make than to use.
 _PATHS = (str, bytes, os.PathLike)
-_ENCODING = sys.getfilesystemencoding()
-_ERRORS = sys.getfilesystemencodeerrors()
+#: What encodes nearly every path, in a quarter of the time of os.fsencode, which does the others.
+_encode = str.encode if sys.getfilesystemencoding() == "utf-8" else os.fsencode
 
 
 def is_path(thing: object) -> bool:
@@ -31,9 +31,11 @@ def is_path(thing: object) -> bool:
 
 def encoded(path: Path) -> bytes:
     """`path` as the kernel takes it. CFFI passes the address of the bytes object's memory."""
-    # Without os.fsencode, and with a number to look for: that is half of the time.
-    raw = path.encode(_ENCODING, _ERRORS) if path.__class__ is str else os.fsencode(path)
-    if 0 in raw:
+    try:
+        raw = _encode(path)  # type: ignore[arg-type]  # one that is no str raises TypeError
+    except (TypeError, UnicodeEncodeError):
+        raw = os.fsencode(path)
+    if 0 in raw:  # with a number to look for: with b"\0" it takes ten times as long
         raise ValueError("embedded null byte in path")
     return raw
 

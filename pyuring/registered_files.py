@@ -18,6 +18,9 @@ __all__ = ["FileRegistration", "RegisteredFile", "RegisteredFiles", "descriptor"
 #: In place of a descriptor: the slot is to be emptied.
 _EMPTY = -1
 
+#: Descriptors are smaller.
+_LIMIT = 2**31
+
 #: What the key of a registered file leaves room for.
 MAX_FILES = (1 << lib.PYURING_FILE_BITS) - 1
 
@@ -49,6 +52,8 @@ class RegisteredFiles(Sequence[RegisteredFile]):
         self._ring = ring
         self._count = count
         self._table = table
+        #: What the C layer takes for any slot of the table.
+        self._any = table << lib.PYURING_FILE_BITS | lib.PYURING_FILE_ANY
         self._made: dict[int, RegisteredFile] = {}
 
     @overload
@@ -161,12 +166,14 @@ def descriptor(file: object) -> int:
     """
     if isinstance(file, int):
         return file
-    fileno = getattr(file, "fileno", None)
-    if fileno is None:
+    try:
+        number = file.fileno()  # type: ignore[attr-defined]
+    except AttributeError:
+        if hasattr(file, "fileno"):
+            raise
         raise TypeError(
             f"a file descriptor is an int, an object with fileno(), or a registered file, not {type(file).__name__}"
-        )
-    number = fileno()
+        ) from None
     if not isinstance(number, int):
         raise TypeError(f"{type(file).__name__}.fileno() returned {type(number).__name__}, not an int")
     return number
@@ -174,10 +181,12 @@ def descriptor(file: object) -> int:
 
 def plain_descriptor(file: object) -> int:
     """As `descriptor`, where a registered file has no meaning."""
+    if file.__class__ is int and 0 <= file < _LIMIT:
+        return file
     if isinstance(file, RegisteredFile):
         raise TypeError("this operation takes a descriptor of the process, not a registered file")
     number = descriptor(file)
-    if not 0 <= number < 2**31:
+    if not 0 <= number < _LIMIT:
         raise BadDescriptorError(errno.EBADF, f"not a file descriptor: {number}")
     return number
 
@@ -189,7 +198,7 @@ def replacements(files: RegisteredFiles, first: int | None, new_files: list[Any]
     if first is None:
         return -1, [plain_descriptor(file) for file in new_files]
     first = files._checked(first)
-    if first + len(new_files) > len(files):
+    if first + len(new_files) > files._count:
         raise IndexError(f"no {len(new_files)} slots from {first} on: the table has {len(files)}")
     return first, [
         _EMPTY if file is None else lib.IORING_REGISTER_FILES_SKIP if file is ... else plain_descriptor(file)

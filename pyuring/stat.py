@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from pyuring._ffi import ffi
 from pyuring.constants import StatxAttributes, StatxMask
 
 if TYPE_CHECKING:
     from pyuring._ffi import CData
 
-__all__ = ["StatxResult"]
+__all__ = ["STATX_SIZE", "StatxResult"]
+
+_STATX = ffi.typeof("struct pyuring_statx *")
+#: The bytes that a `StatxResult` is made of.
+STATX_SIZE = ffi.sizeof("struct pyuring_statx")
 
 _TIMES = ("atime", "mtime", "ctime", "btime")
 _NUMBERS = (
@@ -90,7 +95,8 @@ class StatxResult:
     stx_mnt_id: int
     stx_subvol: int
 
-    def __init__(self, c: CData) -> None:
+    def __init__(self, raw: bytes) -> None:
+        c: CData = ffi.cast(_STATX, ffi.from_buffer(raw))
         for name in ("mode", "nlink", "uid", "gid", "ino", "size", "blocks", "blksize"):
             setattr(self, f"st_{name}", getattr(c, f"stx_{name}"))
         for name in _NUMBERS:

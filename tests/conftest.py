@@ -40,7 +40,8 @@ SETUPS: dict[str, dict[str, Any]] = {
 #: The modules whose tests run on each of them.
 CORE = {
     "test_buffer_groups", "test_completion", "test_control", "test_descriptors", "test_files", "test_links",
-    "test_messages", "test_multishot", "test_paths", "test_pipes", "test_provided_buffers", "test_readiness", "test_recvmsg_multishot",
+    "test_messages", "test_multishot", "test_paths", "test_pipes", "test_provided_buffers", "test_readiness",
+    "test_recvmsg_multishot",
     "test_registered", "test_second_look", "test_socket_options", "test_sockets", "test_synchronisation", "test_timers",
     "test_transfers", "test_vectors", "test_xattrs", "test_zero_copy",
 }  # fmt: skip

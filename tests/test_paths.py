@@ -267,9 +267,10 @@ def test_each_field_of_statx_comes_from_its_place(ring: Ring, data_file: int) ->
     """The structure is written down here by its offsets, from statx(2)."""
     op = ring.statx(data_file)
     ring.wait(1)
-    raw = pyuring.ffi.buffer(op._statx)  # type: ignore[attr-defined]
+    raw = bytearray(op._statx)  # type: ignore[attr-defined]
     struct.pack_into("=QII", raw, 0x90, 3, 5, 7)
     struct.pack_into("=QIIIII", raw, 0xA0, 17, 19, 23, 29, 31, 37)
+    op._statx = bytes(raw)  # type: ignore[attr-defined]
     found = op.result()
     assert (found.stx_mnt_id, found.stx_dio_mem_align, found.stx_dio_offset_align, found.stx_subvol) == (3, 5, 7, 17)
     assert (found.stx_atomic_write_unit_min, found.stx_atomic_write_unit_max) == (19, 23)

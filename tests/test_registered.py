@@ -73,7 +73,7 @@ def test_the_buffers_of_a_slab_are_aligned_and_apart(ring: Ring, data_file: int,
     for buffer in pool:
         assert len(buffer) == len(buffer.view) == size
         ring.readinto(data_file, buffer, 0)
-            addresses.append(sqe_at(ring).addr)
+        addresses.append(sqe_at(ring).addr)
     alignment = min(1 << (size - 1).bit_length(), 4096)
     assert all(address % alignment == 0 for address in addresses)
     assert all(there - here >= size for here, there in itertools.pairwise(addresses))

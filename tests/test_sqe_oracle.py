@@ -72,12 +72,12 @@ def check_writev(sqe: Sqe, op: Completion[Any]) -> None:
 
 def check_statx(sqe: Sqe, op: Completion[Any]) -> None:
     assert text_at(sqe.addr) == b"a/path"
-    assert sqe.off == int(pyuring.ffi.cast("uintptr_t", op._statx))  # type: ignore[attr-defined]
+    assert sqe.off == address_of_bytes(op._statx)  # type: ignore[attr-defined]
 
 
 def check_statx_of_descriptor(sqe: Sqe, op: Completion[Any]) -> None:
     assert text_at(sqe.addr) == b""
-    assert sqe.off == int(pyuring.ffi.cast("uintptr_t", op._statx))  # type: ignore[attr-defined]
+    assert sqe.off == address_of_bytes(op._statx)  # type: ignore[attr-defined]
 
 
 def check_rename(sqe: Sqe, op: Completion[Any]) -> None:

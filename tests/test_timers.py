@@ -190,8 +190,8 @@ def test_a_multishot_timeout_goes_on_in_the_new_rhythm(ring: Ring) -> None:
         assert next(steps).result() is None
     assert 0.009 < time.monotonic() - started < 5
     # That is also the time for the next time it is armed.
-    armed = ring._holds[ticks._slot]
-    assert (armed.tv_sec, armed.tv_nsec) == (0, 2_000_000)  # type: ignore[attr-defined]
+    armed = ring._c.timeouts[ticks._slot]
+    assert (armed.tv_sec, armed.tv_nsec) == (0, 2_000_000)
 
 
 def test_changes_of_many_timers_at_once_do_not_mix_them_up(ring: Ring) -> None:

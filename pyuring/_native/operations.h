@@ -94,6 +94,9 @@ static inline bool pyuring_is_polled(int opcode)
 	return false;
 }
 
+/* Seconds, where NaN is no time either. */
+#define CHECK_TIME(seconds) ((seconds) >= 0 && (seconds) < 0x1p63 / 1e9 ? 0 : PYURING_BAD_TIME)
+
 #define POLL_FIRST(first) ((first) ? IORING_RECVSEND_POLL_FIRST : 0)
 
 #define PYURING_PARAMETERS(...) __VA_OPT__(, ) __VA_ARGS__
@@ -128,6 +131,10 @@ static inline bool pyuring_is_polled(int opcode)
 #define FILE_OPERATION(name, opcode, since, parameters, check, ...)                                            \
 	static int pyuring_prep_##name(struct pyuring *u, int tag, int64_t file PYURING_PARAMETERS parameters) \
 	PYURING_FUSED(opcode, pyuring_resolve(u, file, &place), check, __VA_ARGS__)
+
+/* The operation that another one is about, by its slot: Python looks the slot up in the very
+ * call, because at any other moment it may be another operation's already. 0 finds nothing. */
+#define TARGET(slot) pyuring_id_of(u, (uint32_t)(slot))
 
 #include "rows/commands.h"
 #include "rows/control.h"

@@ -25,6 +25,8 @@ enum {
 	PYURING_NOT_POLLED = -5013,     /* an IOPOLL ring has no such operation */
 	PYURING_BAD_FUTEX = -5030,      /* not four aligned bytes of the buffer */
 	PYURING_BAD_COMMAND = -5031,    /* more bytes of command than an SQE has */
+	PYURING_BAD_TIME = -5032,       /* negative, or too long for 64 bits of nanoseconds */
+	PYURING_BAD_PAGES = -5033,      /* memory that does not start with a page */
 };
 
 /* user_data: 0000 | counter | slot for an operation. Bit 63 marks what pyuring sends

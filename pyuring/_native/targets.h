@@ -40,28 +40,46 @@ static void pyuring_change_poll(struct pyuring *u, uint64_t id, uint32_t events)
 	u->armed[entry - u->slots].poll32_events = copy.poll32_events;
 }
 
-/* The time of a timer, or the new one of another: kept by slot, as those of time limits are,
- * because a SQPOLL thread reads it late. So these two operations have no time limit. */
-static struct __kernel_timespec *pyuring_time(struct pyuring *u, uint32_t tag, int64_t ns)
+static void pyuring_set_time(struct __kernel_timespec *time, double seconds)
 {
-	struct __kernel_timespec *time = &u->timeouts[tag & PYURING_TAG_SLOT];
+	int64_t ns = (int64_t)(seconds * 1e9);
 
 	time->tv_sec = ns / 1000000000;
 	time->tv_nsec = ns % 1000000000;
+}
+
+/* The time of a timer, or the new one of another: kept by slot, as those of time limits are,
+ * because a SQPOLL thread reads it late, and a multishot when it is armed again. So these
+ * operations have no time limit. */
+static struct __kernel_timespec *pyuring_time(struct pyuring *u, uint32_t tag, double seconds)
+{
+	struct __kernel_timespec *time = &u->timeouts[tag & PYURING_TAG_SLOT];
+
+	pyuring_set_time(time, seconds);
 	return time;
 }
 
 /* How long a multishot timer is to run when it is armed again. */
-static void pyuring_change_timer(struct pyuring *u, uint64_t id, int64_t ns)
+static void pyuring_change_timer(struct pyuring *u, uint64_t id, double seconds)
 {
 	const struct pyuring_slot *entry = pyuring_slot_of(u, id);
-	struct __kernel_timespec *time;
 
-	if (!entry || !(entry->kind & PYURING_MULTISHOT))
-		return;
-	time = (struct __kernel_timespec *)(uintptr_t)u->armed[entry - u->slots].addr;
-	time->tv_sec = ns / 1000000000;
-	time->tv_nsec = ns % 1000000000;
+	if (entry && entry->kind & PYURING_MULTISHOT)
+		pyuring_set_time(&u->timeouts[entry - u->slots], seconds);
+}
+
+/* What a request to change a time names: a timer, or the time limit of something else. */
+static uint64_t pyuring_timed(const struct pyuring *u, uint32_t slot, bool of_link)
+{
+	uint64_t id = pyuring_id_of(u, slot);
+
+	return id && of_link ? PYURING_INTERNAL | id : id;
+}
+
+/* Advice is about whole pages. */
+static int pyuring_check_pages(const char *base, int64_t start)
+{
+	return ((uintptr_t)base + (uintptr_t)start) % (uintptr_t)sysconf(_SC_PAGESIZE) ? PYURING_BAD_PAGES : 0;
 }
 
 /* A futex is four aligned bytes. */

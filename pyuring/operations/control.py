@@ -6,13 +6,19 @@ from typing import Any
 
 from pyuring._ffi import lib
 from pyuring.completion import Completion, Handle, NoneCompletion
-from pyuring.inflight import InFlight
 from pyuring.kernel import OPCODES
-from pyuring.operations.targets import target_id
+from pyuring.operations.targets import TargetOperations
 from pyuring.registered_files import descriptor
 
 __all__ = ["ControlOperations"]
 
+_cancel = lib.pyuring_prep_cancel
+_cancel_fd = lib.pyuring_prep_cancel_fd
+_cancel_op = lib.pyuring_prep_cancel_op
+_cancel_all = lib.pyuring_prep_cancel_all
+_nop_result = lib.pyuring_prep_nop_result
+
+_INJECT_RESULT = lib.IORING_NOP_INJECT_RESULT
 #: What fits the field of an SQE.
 MOST_OPCODES = 256
 
@@ -26,7 +32,7 @@ class OneCancelled(Completion[int]):
         return 1
 
 
-class ControlOperations(InFlight):
+class ControlOperations(TargetOperations):
     """Cancelling operations, and one that does as it is told."""
 
     def cancel(
@@ -51,11 +57,7 @@ class ControlOperations(InFlight):
 
         See `io_uring_prep_cancel(3)`, kernel 5.5.
         """
-        target = target_id(self, operation)
-        return self._start(
-            NoneCompletion(), "cancel", None, user_data, flags, drain, timeout,
-            lib.pyuring_prep_cancel, target,
-        )  # fmt: skip
+        return self._start_about(operation, None, NoneCompletion(), "cancel", user_data, flags, drain, timeout, _cancel)
 
     def cancel_fd(
         self,
@@ -88,7 +90,7 @@ class ControlOperations(InFlight):
         op: Completion[int] = Completion() if all else OneCancelled()
         return self._start(
             op, "cancel_fd", file, user_data, flags, drain, timeout,
-            lib.pyuring_prep_cancel_fd, descriptor(file), all,
+            _cancel_fd, descriptor(file), all,
         )  # fmt: skip
 
     def cancel_op(
@@ -124,7 +126,7 @@ class ControlOperations(InFlight):
         op: Completion[int] = Completion() if all else OneCancelled()
         return self._start(
             op, "cancel_op", None, user_data, flags, drain, timeout,
-            lib.pyuring_prep_cancel_op, opcode, all,
+            _cancel_op, opcode, all,
         )  # fmt: skip
 
     def cancel_all(
@@ -140,7 +142,7 @@ class ControlOperations(InFlight):
         op: Completion[int] = Completion()
         return self._start(
             op, "cancel_all", None, user_data, flags, drain, timeout,
-            lib.pyuring_prep_cancel_all,
+            _cancel_all,
         )  # fmt: skip
 
     def nop_result(
@@ -166,9 +168,9 @@ class ControlOperations(InFlight):
         See `io_uring_prep_nop(3)`, kernel 6.10.
         """
         first, second = extra or (0, 0)
-        nop_flags = lib.IORING_NOP_INJECT_RESULT | (0 if extra is None else lib.IORING_NOP_CQE32)
+        nop_flags = _INJECT_RESULT if extra is None else _INJECT_RESULT | lib.IORING_NOP_CQE32
         op: Completion[int] = Completion()
         return self._start(
             op, "nop_result", None, user_data, flags, drain, timeout,
-            lib.pyuring_prep_nop_result, result, nop_flags, first, second,
+            _nop_result, result, nop_flags, first, second,
         )  # fmt: skip

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import struct
+from operator import index as as_index
 from typing import TYPE_CHECKING, Any
 
-from pyuring._ffi import ffi, lib, new
+from pyuring._ffi import lib
 from pyuring.completion import Completion, NoneCompletion
 from pyuring.direct import Direct, PathDirectCompletion, direct_key
 from pyuring.inflight import InFlight
@@ -16,15 +18,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import EllipsisType
 
-    from pyuring._ffi import CData
     from pyuring.completion import Path
 
 __all__ = ["DescriptorOperations"]
 
-_OPEN_HOW = ffi.typeof("struct open_how *")
-_NUMBERS = ffi.typeof("int[]")
+_open = lib.pyuring_prep_open
+_openat2 = lib.pyuring_prep_openat2
+_close_direct = lib.pyuring_prep_close_direct
+_close_fd = lib.pyuring_prep_close_fd
+_fixed_fd_install = lib.pyuring_prep_fixed_fd_install
+_files_update = lib.pyuring_prep_files_update
+
+#: struct open_how.
+_pack_how = struct.Struct("=QQQ").pack
+#: As plain numbers, which need not be looked up in `os`.
+_CLOEXEC = os.O_CLOEXEC
 #: What has a mode: O_TMPFILE includes O_DIRECTORY, which alone has none.
-_TMPFILE = os.O_TMPFILE & ~os.O_DIRECTORY
+_CREATES = os.O_CREAT | os.O_TMPFILE & ~os.O_DIRECTORY
 #: In place of a slot, what `replacements` gives: IORING_FILE_INDEX_ALLOC as a signed number.
 _PICK = -1
 _NO_CLOEXEC = 1
@@ -38,11 +48,11 @@ class FilesUpdateCompletion(Completion[list[RegisteredFile]]):
     _files: RegisteredFiles
     #: The first slot, or -1 where the kernel picks.
     _index: int
-    _numbers: CData
+    _numbers: bytes
 
     def _value(self, res: int) -> list[RegisteredFile]:
         if self._index == _PICK:
-            return [self._files[self._numbers[i]] for i in range(res)]
+            return [self._files[slot] for slot in _unpack_numbers(self._numbers)[:res]]
         return self._files[self._index : self._index + res]
 
 
@@ -87,12 +97,12 @@ class DescriptorOperations(InFlight):
         op._direct = direct
         raw = encoded(name)
         if direct is None:
-            key, flags = 0, flags | os.O_CLOEXEC
+            key, flags = 0, flags | _CLOEXEC
         else:  # what no exec inherits anyway, and the kernel refuses to be asked for
-            key, flags = direct_key(direct), flags & ~os.O_CLOEXEC
+            key, flags = direct_key(direct), flags & ~_CLOEXEC
         return self._start(
             op, "open", raw, user_data, sqe_flags, drain, timeout,
-            lib.pyuring_prep_open, directory(dir_fd), raw, flags, mode, key,
+            _open, directory(dir_fd), raw, flags, mode, key,
         )  # fmt: skip
 
     def openat2(
@@ -130,14 +140,19 @@ class DescriptorOperations(InFlight):
         op._path = name = os.fspath(path)
         op._direct = direct
         raw = encoded(name)
-        key = direct_key(direct)
-        flags = flags & ~os.O_CLOEXEC if key else flags | os.O_CLOEXEC
+        if direct is None:
+            key, flags = 0, flags | _CLOEXEC
+        else:
+            key, flags = direct_key(direct), flags & ~_CLOEXEC
         if mode is None:
-            mode = 0o777 if flags & (os.O_CREAT | _TMPFILE) else 0
-        how = new(_OPEN_HOW, (flags, mode, resolve))
+            mode = 0o777 if flags & _CREATES else 0
+        try:
+            how = _pack_how(flags, mode, resolve)
+        except struct.error:
+            raise _unfit_how(flags, mode, resolve) from None
         return self._start(
             op, "openat2", (raw, how), user_data, sqe_flags, drain, timeout,
-            lib.pyuring_prep_openat2, directory(dir_fd), raw, how, key,
+            _openat2, directory(dir_fd), raw, how, key,
         )  # fmt: skip
 
     def close_fd(
@@ -162,11 +177,11 @@ class DescriptorOperations(InFlight):
         if isinstance(fd, RegisteredFile):
             return self._start(
                 NoneCompletion(), "close_fd", None, user_data, flags, drain, timeout,
-                lib.pyuring_prep_close_direct, fd,
+                _close_direct, fd,
             )  # fmt: skip
         return self._start(
             NoneCompletion(), "close_fd", fd, user_data, flags, drain, timeout,
-            lib.pyuring_prep_close_fd, plain_descriptor(fd),
+            _close_fd, plain_descriptor(fd),
         )  # fmt: skip
 
     def fixed_fd_install(
@@ -195,7 +210,7 @@ class DescriptorOperations(InFlight):
         op: Completion[int] = Completion()
         return self._start(
             op, "fixed_fd_install", None, user_data, flags, drain, timeout,
-            lib.pyuring_prep_fixed_fd_install, file, _NO_CLOEXEC if inheritable else 0,
+            _fixed_fd_install, file, _NO_CLOEXEC if inheritable else 0,
         )  # fmt: skip
 
     def files_update(
@@ -229,8 +244,20 @@ class DescriptorOperations(InFlight):
         op = FilesUpdateCompletion()
         op._files = files
         op._index, numbers = replacements(files, index, kept)
-        op._numbers = array = new(_NUMBERS, numbers)
+        # The kernel writes the slots that it picks into a bytes object that nobody else has seen.
+        data = op._numbers = struct.pack(f"={len(kept)}i", *numbers)
         return self._start(
-            op, "files_update", (array, kept), user_data, flags, drain, timeout,
-            lib.pyuring_prep_files_update, direct_key(files), array, len(kept), op._index,
+            op, "files_update", (data, kept), user_data, flags, drain, timeout,
+            _files_update, files._any, data, len(kept), op._index,
         )  # fmt: skip
+
+
+def _unpack_numbers(data: bytes) -> tuple[int, ...]:
+    return struct.unpack(f"={len(data) // 4}i", data)
+
+
+def _unfit_how(*numbers: Any) -> Exception:
+    """What is wrong with one of these, which struct open_how does not take."""
+    for number in numbers:
+        as_index(number)  # or TypeError
+    return OverflowError(f"flags, mode and resolve are numbers from 0 to 2**64-1, not {numbers}")

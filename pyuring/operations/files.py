@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 
 __all__ = ["FileOperations"]
 
+_fsync = lib.pyuring_prep_fsync
+_sync_file_range = lib.pyuring_prep_sync_file_range
+_fallocate = lib.pyuring_prep_fallocate
+_ftruncate = lib.pyuring_prep_ftruncate
+_fadvise = lib.pyuring_prep_fadvise
+
 
 class FileOperations(InFlight):
     """Operations on open files."""
@@ -46,7 +52,7 @@ class FileOperations(InFlight):
             _check_part(offset, length)
         return self._start(
             NoneCompletion(), "fsync", file, user_data, flags, drain, timeout,
-            lib.pyuring_prep_fsync, descriptor(file), 0, offset, length,
+            _fsync, descriptor(file), 0, offset, length,
         )  # fmt: skip
 
     def fdatasync(
@@ -73,7 +79,7 @@ class FileOperations(InFlight):
             _check_part(offset, length)
         return self._start(
             NoneCompletion(), "fdatasync", file, user_data, flags, drain, timeout,
-            lib.pyuring_prep_fsync, descriptor(file), lib.IORING_FSYNC_DATASYNC, offset, length,
+            _fsync, descriptor(file), lib.IORING_FSYNC_DATASYNC, offset, length,
         )  # fmt: skip
 
     def sync_file_range(
@@ -104,7 +110,7 @@ class FileOperations(InFlight):
             raise ValueError(f"offset must be 0 or more and length between 0 and 2**32-1, not {offset} and {length}")
         return self._start(
             NoneCompletion(), "sync_file_range", file, user_data, flags, drain, timeout,
-            lib.pyuring_prep_sync_file_range, descriptor(file), offset, length, sync_flags,
+            _sync_file_range, descriptor(file), offset, length, sync_flags,
         )  # fmt: skip
 
     def fallocate(
@@ -133,7 +139,7 @@ class FileOperations(InFlight):
             raise ValueError(f"offset must be 0 or more and length 1 or more, not {offset} and {length}")
         return self._start(
             NoneCompletion(), "fallocate", file, user_data, flags, drain, timeout,
-            lib.pyuring_prep_fallocate, descriptor(file), mode, offset, length,
+            _fallocate, descriptor(file), mode, offset, length,
         )  # fmt: skip
 
     def ftruncate(
@@ -154,7 +160,7 @@ class FileOperations(InFlight):
             raise ValueError(f"length must be 0 or more, not {length}")
         return self._start(
             NoneCompletion(), "ftruncate", file, user_data, flags, drain, timeout,
-            lib.pyuring_prep_ftruncate, descriptor(file), length,
+            _ftruncate, descriptor(file), length,
         )  # fmt: skip
 
     def fadvise(
@@ -183,7 +189,7 @@ class FileOperations(InFlight):
             raise ValueError(f"offset and length must be 0 or more, not {offset} and {length}")
         return self._start(
             NoneCompletion(), "fadvise", file, user_data, flags, drain, timeout,
-            lib.pyuring_prep_fadvise, descriptor(file), offset, length, advice,
+            _fadvise, descriptor(file), offset, length, advice,
         )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["LegacyBufferOperations"]
 
 _provide = lib.pyuring_prep_provide_buffers
+_remove_buffers = lib.pyuring_prep_remove_buffers
 
 #: Groups and buffers have numbers of 16 bits.
 MAX_BUFFERS = 0xFFFF
@@ -173,7 +174,7 @@ class LegacyBufferOperations(InFlight):
         op._group = self._legacy_group(group)
         return self._start(
             op, "remove_buffers", None, user_data, flags, drain, timeout,
-            lib.pyuring_prep_remove_buffers, count, group,
+            _remove_buffers, count, group,
         )  # fmt: skip
 
     def _legacy_group(self, group: int) -> _Group:

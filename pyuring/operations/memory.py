@@ -6,16 +6,17 @@ import mmap
 from operator import index
 from typing import TYPE_CHECKING, Any
 
-from pyuring._ffi import ffi, lib
-from pyuring.buffers import export, release
+from pyuring._ffi import CHARS, from_buffer, lib
+from pyuring.buffers import refusal, release
 from pyuring.completion import NoneCompletion
 from pyuring.inflight import InFlight
 
 if TYPE_CHECKING:
-    from pyuring._ffi import CData
     from pyuring.completion import Completion
 
 __all__ = ["MemoryOperations"]
+
+_madvise = lib.pyuring_prep_madvise
 
 #: What leaves the memory's contents alone, by its number in madvise(2): NORMAL, RANDOM,
 #: SEQUENTIAL, WILLNEED, MERGEABLE, UNMERGEABLE, HUGEPAGE, NOHUGEPAGE, DONTDUMP, DODUMP,
@@ -55,35 +56,29 @@ class MemoryOperations(InFlight):
         """
         advice, start = index(advice), index(start)
         length = None if length is None else index(length)
-        hold = export(buffer, writable=advice not in HARMLESS)
+        harmless = advice in HARMLESS
         try:
-            address, length = _pages(buffer, hold, start, length, advice)
-        except BaseException:
+            hold = from_buffer(CHARS, buffer, not harmless)
+        except (TypeError, BufferError, ValueError) as error:
+            raise refusal(buffer, error, writable=not harmless) from None
+        size = len(hold)
+        stop = size if length is None else start + length
+        if not 0 <= start <= stop <= size:
             release(hold)
-            raise
+            raise ValueError(f"the buffer has {size} bytes: there is no part with start {start} and length {length}")
+        if not harmless and not _is_alone(buffer, size, start, stop):
+            release(hold)
+            raise ValueError(
+                f"advice {advice} changes what the memory contains, in whole pages of {mmap.PAGESIZE} bytes: "
+                f"{stop - start} bytes would take what lies behind them along"
+            )
         return self._start(
             NoneCompletion(), "madvise", hold, user_data, flags, drain, timeout,
-            lib.pyuring_prep_madvise, address, length, advice,
+            _madvise, hold, start, stop - start, advice,
         )  # fmt: skip
 
 
-def _pages(buffer: Any, hold: CData, start: int, length: int | None, advice: int) -> tuple[CData, int]:
-    """Address and length of the part of `buffer`, exported as `hold`, that `advice` is about."""
-    size = len(hold)
-    stop = size if length is None else start + length
-    if not 0 <= start <= stop <= size:
-        raise ValueError(f"the buffer has {size} bytes: there is no part with start {start} and length {length}")
-    address = int(ffi.cast("uintptr_t", hold)) + start
-    if address % mmap.PAGESIZE:
-        raise ValueError(
-            f"madvise is about whole pages of {mmap.PAGESIZE} bytes: the memory must start with one, "
-            f"and this is {address % mmap.PAGESIZE} bytes into one. That of an mmap does"
-        )
+def _is_alone(buffer: Any, size: int, start: int, stop: int) -> bool:
+    """Whether nothing else is in the last page from `start` to `stop` of `buffer`."""
     # The kernel rounds up to the page's end; that of a mapping is nobody else's.
-    whole = isinstance(buffer, mmap.mmap) and stop == size
-    if advice not in HARMLESS and not whole and (stop - start) % mmap.PAGESIZE:
-        raise ValueError(
-            f"advice {advice} changes what the memory contains, in whole pages of {mmap.PAGESIZE} bytes: "
-            f"{stop - start} bytes would take what lies behind them along"
-        )
-    return ffi.cast("void *", address), stop - start
+    return (isinstance(buffer, mmap.mmap) and stop == size) or (stop - start) % mmap.PAGESIZE == 0

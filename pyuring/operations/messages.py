@@ -7,7 +7,7 @@ from operator import index
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from pyuring._ffi import ffi, lib, new
-from pyuring.addresses import LONGEST, decode, encode, family_of
+from pyuring.addresses import LONGEST, decode, encode_for
 from pyuring.ancillary import pack, unpack
 from pyuring.buffers import release, vectors
 from pyuring.completion import Completion
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from pyuring.ancillary import Ancillary
 
 __all__ = ["MESSAGE", "MessageOperations", "message_vectors"]
+
+_sendmsg = lib.pyuring_prep_sendmsg
+_recvmsg = lib.pyuring_prep_recvmsg
+_recvmsg_into = lib.pyuring_prep_recvmsg_into
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -160,14 +164,14 @@ class MessageOperations(InFlight):
         See `io_uring_prep_sendmsg(3)`, kernel 5.3.
         """
         target = descriptor(sock)
-        name = b"" if address is None else encode(address, family_of(sock))
+        name = b"" if address is None else encode_for(sock, address)
         control = pack(ancdata)
         array, exports = message_vectors("sendmsg", buffers, writable=False)
         message = new(MESSAGE)
         op: Completion[int] = Completion()
-        return self._start(
+        return self._start_long(
             op, "sendmsg", (message, array, exports, name, control, sock), user_data, flags, drain, timeout,
-            lib.pyuring_prep_sendmsg, target, message, array, len(exports), name, len(name), control, len(control),
+            _sendmsg, target, message, array, len(exports), name, len(name), control, len(control),
             msg_flags, poll_first,
         )  # fmt: skip
 
@@ -203,9 +207,9 @@ class MessageOperations(InFlight):
         data = op._data = data_of(bufsize)
         control = op._control = control_of(ancbufsize)
         message = op._message = new(MESSAGE)
-        return self._start(
+        return self._start_long(
             op, "recvmsg", (data, message, control, sock), user_data, flags, drain, timeout,
-            lib.pyuring_prep_recvmsg, descriptor(sock), data, bufsize, message, control, ancbufsize,
+            _recvmsg, descriptor(sock), data, bufsize, message, control, ancbufsize,
             msg_flags | _CLOEXEC, poll_first,
         )  # fmt: skip
 
@@ -243,9 +247,9 @@ class MessageOperations(InFlight):
         message = op._message = new(MESSAGE)
         msg_flags |= _CLOEXEC
         array, exports = message_vectors("recvmsg_into", buffers, writable=True)
-        return self._start(
+        return self._start_long(
             op, "recvmsg_into", (array, exports, message, control, sock), user_data, flags, drain, timeout,
-            lib.pyuring_prep_recvmsg_into, target, array, len(exports), message, control, ancbufsize,
+            _recvmsg_into, target, array, len(exports), message, control, ancbufsize,
             msg_flags, poll_first,
         )  # fmt: skip
 
@@ -277,9 +281,9 @@ class MessageOperations(InFlight):
         op = RecvfromCompletion()
         data = op._data = data_of(bufsize)
         message = op._message = new(MESSAGE)
-        return self._start(
+        return self._start_long(
             op, "recvfrom", (data, message, sock), user_data, flags, drain, timeout,
-            lib.pyuring_prep_recvmsg, descriptor(sock), data, bufsize, message, b"", 0, msg_flags, poll_first,
+            _recvmsg, descriptor(sock), data, bufsize, message, b"", 0, msg_flags, poll_first,
         )  # fmt: skip
 
     def recvfrom_into(
@@ -316,7 +320,7 @@ class MessageOperations(InFlight):
             raise ValueError(f"nbytes must be between 0 and the buffer's {length} bytes, not {nbytes}")
         op = RecvfromIntoCompletion()
         message = op._message = new(MESSAGE)
-        return self._start(
+        return self._start_long(
             op, "recvfrom_into", (hold, message, sock), user_data, flags, drain, timeout,
-            lib.pyuring_prep_recvmsg, target, memory, nbytes or length, message, b"", 0, msg_flags, poll_first,
+            _recvmsg, target, memory, nbytes or length, message, b"", 0, msg_flags, poll_first,
         )  # fmt: skip

@@ -14,9 +14,13 @@ from pyuring.multishot import BytesShot, DescriptorShot, MessageShot, Multishot,
 from pyuring.operations.messages import MESSAGE, Message
 from pyuring.provided_buffers import BufferRing, BufferRingRegistration
 from pyuring.registered_files import RegisteredFiles, descriptor
-from pyuring.timing import nanoseconds
 
 __all__ = ["MultishotOperations"]
+
+#: A nanosecond.
+_SHORTEST = 1e-9
+#: Not Shot[int], which is dear to make and to call.
+_EventsShot: type[Shot[int]] = Shot
 
 
 class MultishotOperations(BufferRingRegistration):
@@ -206,7 +210,7 @@ class MultishotOperations(BufferRingRegistration):
         See `io_uring_prep_poll_multishot(3)`, kernel 5.13.
         """
         return self._start(
-            Multishot(Shot[int]), "poll_multishot", file, user_data, flags, drain, None,
+            Multishot(_EventsShot), "poll_multishot", file, user_data, flags, drain, None,
             lib.pyuring_prep_poll_multishot, descriptor(file), events,
         )  # fmt: skip
 
@@ -227,15 +231,13 @@ class MultishotOperations(BufferRingRegistration):
 
         See `io_uring_prep_timeout(3)`, kernel 6.4.
         """
-        ns = nanoseconds(seconds)
-        if ns == 0:
+        if 0 <= seconds < _SHORTEST:
             raise ValueError("seconds must be more than 0: it would go off all the time")
         if not 0 <= count < 2**32:
             raise ValueError(f"count must be between 0 and 2**32-1, not {count}")
-        time = new("struct __kernel_timespec *", (ns // 1_000_000_000, ns % 1_000_000_000))
         return self._start(
-            Multishot(TimerShot), "timeout_multishot", time, user_data, flags, drain, None,
-            lib.pyuring_prep_timeout_multishot, time, count,
+            Multishot(TimerShot), "timeout_multishot", None, user_data, flags, drain, None,
+            lib.pyuring_prep_timeout_multishot, seconds, count,
         )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from pyuring._ffi import ffi, lib, new
+from pyuring._ffi import lib
 from pyuring.completion import PathCompletion, PathNoneCompletion
 from pyuring.constants import StatxMask
 from pyuring.inflight import InFlight
@@ -18,12 +18,20 @@ from pyuring.pathnames import (
     is_path,
 )
 from pyuring.registered_files import plain_descriptor
-from pyuring.stat import StatxResult
+from pyuring.stat import STATX_SIZE, StatxResult
 
 if TYPE_CHECKING:
     from pyuring.completion import Completion, Path
 
 __all__ = ["PathOperations"]
+
+_statx = lib.pyuring_prep_statx
+_unlink = lib.pyuring_prep_unlink
+_rmdir = lib.pyuring_prep_rmdir
+_rename = lib.pyuring_prep_rename
+_hardlink = lib.pyuring_prep_hardlink
+_symlink = lib.pyuring_prep_symlink
+_mkdir = lib.pyuring_prep_mkdir
 
 #: All but MNT_ID_UNIQUE, which would change what stx_mnt_id is. Plain numbers: see inflight.
 DEFAULT_MASK = int(
@@ -35,15 +43,15 @@ DEFAULT_MASK = int(
     | StatxMask.WRITE_ATOMIC
     | StatxMask.DIO_READ_ALIGN
 )
-_STATX = ffi.typeof("struct pyuring_statx *")
 
 
 class StatxCompletion(PathCompletion[StatxResult]):
-    """A statx: the kernel writes into `_statx`."""
+    """A statx."""
 
     __slots__ = ("_result", "_statx")
 
-    _statx: Any
+    #: The kernel writes into it, and nobody else sees it before that is over.
+    _statx: bytes
     _result: StatxResult | None
 
     def _value(self, res: int) -> StatxResult:
@@ -87,11 +95,11 @@ class PathOperations(InFlight):
         else:
             op._path = path
             raw, start, at_flags = b"", plain_descriptor(path), at_flags | AT_EMPTY_PATH
-        op._statx = new(_STATX)
+        data = op._statx = bytes(STATX_SIZE)  # see TransferOperations.read
         op._result = None
         return self._start(
-            op, "statx", (raw, op._statx), user_data, flags, drain, timeout,
-            lib.pyuring_prep_statx, start, raw, at_flags, mask, op._statx,
+            op, "statx", (raw, data), user_data, flags, drain, timeout,
+            _statx, start, raw, at_flags, mask, data,
         )  # fmt: skip
 
     def unlink(
@@ -113,7 +121,7 @@ class PathOperations(InFlight):
         raw = encoded(op._path)
         return self._start(
             op, "unlink", raw, user_data, flags, drain, timeout,
-            lib.pyuring_prep_unlink, directory(dir_fd), raw,
+            _unlink, directory(dir_fd), raw,
         )  # fmt: skip
 
     def rmdir(
@@ -135,7 +143,7 @@ class PathOperations(InFlight):
         raw = encoded(op._path)
         return self._start(
             op, "rmdir", raw, user_data, flags, drain, timeout,
-            lib.pyuring_prep_rmdir, directory(dir_fd), raw,
+            _rmdir, directory(dir_fd), raw,
         )  # fmt: skip
 
     def rename(
@@ -167,7 +175,7 @@ class PathOperations(InFlight):
         old, new_path = encoded(op._path), encoded(op._second_path)
         return self._start(
             op, "rename", (old, new_path), user_data, flags, drain, timeout,
-            lib.pyuring_prep_rename, directory(src_dir_fd), old, directory(dst_dir_fd), new_path, rename_flags,
+            _rename, directory(src_dir_fd), old, directory(dst_dir_fd), new_path, rename_flags,
         )  # fmt: skip
 
     def hardlink(
@@ -207,7 +215,7 @@ class PathOperations(InFlight):
             old, start, at_flags = b"", plain_descriptor(src), AT_EMPTY_PATH
         return self._start(
             op, "hardlink", (old, new_path), user_data, flags, drain, timeout,
-            lib.pyuring_prep_hardlink, start, old, directory(dst_dir_fd), new_path, at_flags,
+            _hardlink, start, old, directory(dst_dir_fd), new_path, at_flags,
         )  # fmt: skip
 
     def symlink(
@@ -235,7 +243,7 @@ class PathOperations(InFlight):
         target, raw = encoded(op._path), encoded(op._second_path)
         return self._start(
             op, "symlink", (target, raw), user_data, flags, drain, timeout,
-            lib.pyuring_prep_symlink, target, directory(dir_fd), raw,
+            _symlink, target, directory(dir_fd), raw,
         )  # fmt: skip
 
     def mkdir(
@@ -258,5 +266,5 @@ class PathOperations(InFlight):
         raw = encoded(op._path)
         return self._start(
             op, "mkdir", raw, user_data, flags, drain, timeout,
-            lib.pyuring_prep_mkdir, directory(dir_fd), raw, mode,
+            _mkdir, directory(dir_fd), raw, mode,
         )  # fmt: skip

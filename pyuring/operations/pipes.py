@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import struct
 from typing import TYPE_CHECKING, Any
 
-from pyuring._ffi import ffi, lib, new
+from pyuring._ffi import lib
 from pyuring.completion import Completion
 from pyuring.direct import Direct, direct_key, explained
 from pyuring.registered_files import (
@@ -17,12 +18,17 @@ from pyuring.registered_files import (
 )
 
 if TYPE_CHECKING:
-    from pyuring._ffi import CData
     from pyuring.completion import Path
 
 __all__ = ["PipeOperations"]
 
-_TWO = ffi.typeof("int[2]")
+_pipe = lib.pyuring_prep_pipe
+_splice = lib.pyuring_prep_splice
+_tee = lib.pyuring_prep_tee
+
+_ENDS = struct.Struct("=ii")
+#: As a plain number, which need not be looked up in `os`.
+_CLOEXEC = os.O_CLOEXEC
 #: The offset of what has none.
 _NO_OFFSET = -1
 
@@ -34,12 +40,13 @@ class PipeCompletion(Completion[tuple[int, int]]):
 
     #: Where its ends go: the table, or the two slots.
     _direct: RegisteredFiles | tuple[RegisteredFile, RegisteredFile] | None
-    _ends: CData
+    #: Nobody else sees it before that is over.
+    _ends: bytes
 
     def _value(self, res: int) -> tuple[int, int]:
         if isinstance(self._direct, tuple):
             return self._direct
-        reader, writer = self._ends
+        reader, writer = _ENDS.unpack(self._ends)
         return (reader, writer) if self._direct is None else (self._direct[reader], self._direct[writer])
 
     def _error(self, res: int, filename: Path | None = None) -> OSError:
@@ -72,12 +79,15 @@ class PipeOperations(FileRegistration):
         See `io_uring_prep_pipe(3)`, kernel 6.16.
         """
         op = PipeCompletion()
-        op._direct, key = self._ends(direct)
-        op._ends = ends = new(_TWO)
-        pipe_flags = pipe_flags & ~os.O_CLOEXEC if key else pipe_flags | os.O_CLOEXEC
+        if direct is None:
+            op._direct, key, pipe_flags = None, 0, pipe_flags | _CLOEXEC
+        else:
+            op._direct, key = self._ends(direct)
+            pipe_flags &= ~_CLOEXEC
+        ends = op._ends = bytes(8)  # see TransferOperations.read
         return self._start(
             op, "pipe", ends, user_data, flags, drain, timeout,
-            lib.pyuring_prep_pipe, ends, pipe_flags, key,
+            _pipe, ends, pipe_flags, key,
         )  # fmt: skip
 
     def _ends(self, direct: Direct) -> tuple[RegisteredFiles | tuple[RegisteredFile, RegisteredFile] | None, int]:
@@ -125,11 +135,13 @@ class PipeOperations(FileRegistration):
 
         See `io_uring_prep_splice(3)`, kernel 5.7.
         """
-        start_src, start_dst = _offset(offset_src), _offset(offset_dst)
+        start_src = _NO_OFFSET if offset_src is None else _offset(offset_src)
+        start_dst = _NO_OFFSET if offset_dst is None else _offset(offset_dst)
+        source = src if src.__class__ is RegisteredFile else plain_descriptor(src)
         op: Completion[int] = Completion()
         return self._start(
             op, "splice", (src, dst), user_data, flags, drain, None,
-            lib.pyuring_prep_splice, descriptor(dst), _source(src), count, start_src, start_dst, splice_flags,
+            _splice, descriptor(dst), source, count, start_src, start_dst, splice_flags,
         )  # fmt: skip
 
     def tee(
@@ -158,21 +170,15 @@ class PipeOperations(FileRegistration):
 
         See `io_uring_prep_tee(3)`, kernel 5.8.
         """
+        source = src if src.__class__ is RegisteredFile else plain_descriptor(src)
         op: Completion[int] = Completion()
         return self._start(
             op, "tee", (src, dst), user_data, flags, drain, None,
-            lib.pyuring_prep_tee, descriptor(dst), _source(src), count, splice_flags,
+            _tee, descriptor(dst), source, count, splice_flags,
         )  # fmt: skip
 
 
-def _source(file: object) -> int:
-    """As `descriptor`, for the second one of an operation, which has to be one already here."""
-    return file if isinstance(file, RegisteredFile) else plain_descriptor(file)
-
-
-def _offset(offset: int | None) -> int:
-    if offset is None:
-        return _NO_OFFSET
+def _offset(offset: int) -> int:
     if offset < 0:
         raise ValueError(f"an offset must be 0 or more, or None for the file's own position, not {offset}")
     return offset

@@ -5,25 +5,26 @@ from __future__ import annotations
 import operator
 import select
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pyuring._ffi import ffi, lib, new
+from pyuring._ffi import ffi, lib
 from pyuring.completion import Completion, Handle, NoneCompletion
 from pyuring.constants import EpollOp
-from pyuring.inflight import InFlight
-from pyuring.operations.targets import POLLS, target_id
+from pyuring.operations.targets import POLLS, TargetOperations
 from pyuring.registered_files import descriptor, plain_descriptor
 
-if TYPE_CHECKING:
-    from pyuring._ffi import CData
-
 __all__ = ["ReadinessOperations"]
+
+_poll = lib.pyuring_prep_poll
+_poll_update = lib.pyuring_prep_poll_update
+_poll_remove = lib.pyuring_prep_poll_remove
+_epoll_ctl = lib.pyuring_prep_epoll_ctl
+_epoll_wait = lib.pyuring_prep_epoll_wait
 
 _EVENT_SIZE = ffi.sizeof("struct epoll_event")
 #: struct epoll_event, which is packed on x86-64 alone; of its data the int, as in `select`.
 _EVENT = struct.Struct("=Ii4x" if _EVENT_SIZE == 12 else "=I4xi4x")
 _pack = _EVENT.pack
-_BYTES = ffi.typeof("char[]")
 
 #: EP_MAX_EVENTS of the kernel.
 MAX_EVENTS = (2**31 - 1) // _EVENT_SIZE
@@ -34,14 +35,15 @@ class EventsCompletion(Completion[list[tuple[int, int]]]):
 
     __slots__ = ("_events",)
 
-    _events: CData
+    #: The kernel writes into it, and nobody else sees it before that is over.
+    _events: bytes
 
     def _value(self, res: int) -> list[tuple[int, int]]:
-        events = _EVENT.iter_unpack(ffi.buffer(self._events, res * _EVENT_SIZE))
+        events = _EVENT.iter_unpack(self._events[: res * _EVENT_SIZE])
         return [(data, mask) for mask, data in events]
 
 
-class ReadinessOperations(InFlight):
+class ReadinessOperations(TargetOperations):
     """Operations about readiness."""
 
     def poll(
@@ -69,7 +71,7 @@ class ReadinessOperations(InFlight):
         op: Completion[int] = Completion()
         return self._start(
             op, "poll", file, user_data, flags, drain, timeout,
-            lib.pyuring_prep_poll, descriptor(file), events,
+            _poll, descriptor(file), events,
         )  # fmt: skip
 
     def poll_update(
@@ -94,11 +96,9 @@ class ReadinessOperations(InFlight):
 
         See `io_uring_prep_poll_update(3)`, kernel 5.13.
         """
-        target = target_id(self, operation, POLLS)
-        return self._start(
-            NoneCompletion(), "poll_update", None, user_data, flags, drain, timeout,
-            lib.pyuring_prep_poll_update, target, events,
-        )  # fmt: skip
+        return self._start_about(
+            operation, POLLS, NoneCompletion(), "poll_update", user_data, flags, drain, timeout, _poll_update, events
+        )
 
     def poll_remove(
         self,
@@ -119,11 +119,9 @@ class ReadinessOperations(InFlight):
 
         See `io_uring_prep_poll_remove(3)`, kernel 5.1.
         """
-        target = target_id(self, operation, POLLS)
-        return self._start(
-            NoneCompletion(), "poll_remove", None, user_data, flags, drain, timeout,
-            lib.pyuring_prep_poll_remove, target,
-        )  # fmt: skip
+        return self._start_about(
+            operation, POLLS, NoneCompletion(), "poll_remove", user_data, flags, drain, timeout, _poll_remove
+        )
 
     def epoll_ctl(
         self,
@@ -162,7 +160,7 @@ class ReadinessOperations(InFlight):
             raise OverflowError(f"events has 32 bits, data 32 with a sign, not {events!r} and {data!r}") from None
         return self._start(
             NoneCompletion(), "epoll_ctl", (event, epoll, file), user_data, flags, drain, timeout,
-            lib.pyuring_prep_epoll_ctl, target, op, number, event,
+            _epoll_ctl, target, op, number, event,
         )  # fmt: skip
 
     def epoll_wait(
@@ -191,8 +189,8 @@ class ReadinessOperations(InFlight):
         if not 0 < maxevents <= MAX_EVENTS:
             raise ValueError(f"maxevents must be between 1 and {MAX_EVENTS}, not {maxevents}")
         op = EventsCompletion()
-        memory = op._events = new(_BYTES, maxevents * _EVENT_SIZE)
+        memory = op._events = bytes(maxevents * _EVENT_SIZE)  # see TransferOperations.read
         return self._start(
             op, "epoll_wait", (memory, epoll), user_data, flags, drain, timeout,
-            lib.pyuring_prep_epoll_wait, target, memory, maxevents,
+            _epoll_wait, target, memory, maxevents,
         )  # fmt: skip

@@ -8,7 +8,7 @@ import sys
 from operator import index
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from pyuring._ffi import lib, new
+from pyuring._ffi import lib
 from pyuring.addresses import ROOM, received
 from pyuring.completion import BytesCompletion, Completion, NoneCompletion
 from pyuring.errors import operation_error
@@ -17,29 +17,38 @@ from pyuring.kernel import SINCE, is_older
 from pyuring.registered_files import descriptor
 
 if TYPE_CHECKING:
-    from pyuring._ffi import CData
     from pyuring.completion import Path
 
 __all__ = ["SocketOptionOperations"]
+
+_siocinq = lib.pyuring_prep_siocinq
+_siocoutq = lib.pyuring_prep_siocoutq
+_getsockopt = lib.pyuring_prep_getsockopt
+_setsockopt = lib.pyuring_prep_setsockopt
+_getsockname = lib.pyuring_prep_getsockname
 
 T_co = TypeVar("T_co", covariant=True)
 
 #: What ``socket.getsockopt`` takes.
 LONGEST_OPTION = 1024
-_INT = struct.Struct("=i")
+_INT_SIZE = 4
+_SMALLEST, _LARGEST = -(2**31), 2**31 - 1
+_pack = struct.Struct("=i").pack
 
 
 def option(value: Any) -> bytes:
     """The value of an option, as the kernel reads it: a C int, or these bytes."""
+    if value.__class__ is int and _SMALLEST <= value <= _LARGEST:
+        return _pack(value)
     if isinstance(value, bytes):
         return value
     if isinstance(value, bytearray | memoryview) or not hasattr(value, "__index__"):
         with memoryview(value) as view:
             return view.tobytes()
     number = index(value)
-    if not -(2**31) <= number < 2**31:
+    if not _SMALLEST <= number <= _LARGEST:
         raise OverflowError(f"an option is a C int, which {number} is not: pass it as bytes")
-    return _INT.pack(number)
+    return _pack(number)
 
 
 class CommandCompletion(Completion[T_co]):
@@ -83,7 +92,8 @@ class NameCompletion(CommandCompletion[Any]):
 
     __slots__ = ("_room",)
 
-    _room: CData
+    #: As that of an int.
+    _room: bytes
 
     def _value(self, res: int) -> Any:
         return received(self._room)
@@ -109,9 +119,7 @@ class SocketOptionOperations(InFlight):
         See `io_uring_prep_cmd_sock(3)`, kernel 6.7.
         """
         op: Completion[int] = CommandCompletion()
-        return self._start(
-            op, "siocinq", sock, user_data, flags, drain, timeout, lib.pyuring_prep_siocinq, descriptor(sock)
-        )
+        return self._start(op, "siocinq", sock, user_data, flags, drain, timeout, _siocinq, descriptor(sock))
 
     def siocoutq(
         self,
@@ -130,9 +138,7 @@ class SocketOptionOperations(InFlight):
         See `io_uring_prep_cmd_sock(3)`, kernel 6.7.
         """
         op: Completion[int] = CommandCompletion()
-        return self._start(
-            op, "siocoutq", sock, user_data, flags, drain, timeout, lib.pyuring_prep_siocoutq, descriptor(sock)
-        )
+        return self._start(op, "siocoutq", sock, user_data, flags, drain, timeout, _siocoutq, descriptor(sock))
 
     @overload
     def getsockopt(
@@ -189,10 +195,10 @@ class SocketOptionOperations(InFlight):
         if not 0 <= buflen <= LONGEST_OPTION:
             raise OSError(errno.EINVAL, f"buflen must be between 0 and {LONGEST_OPTION} bytes, not {buflen}")
         op: IntOptionCompletion | BytesOptionCompletion = BytesOptionCompletion() if buflen else IntOptionCompletion()
-        data = op._data = bytes(buflen or _INT.size)
+        data = op._data = bytes(buflen or _INT_SIZE)
         return self._start(
             op, "getsockopt", (data, sock), user_data, flags, drain, timeout,
-            lib.pyuring_prep_getsockopt, descriptor(sock), level, optname, data, len(data),
+            _getsockopt, descriptor(sock), level, optname, data, buflen or _INT_SIZE,
         )  # fmt: skip
 
     def setsockopt(
@@ -219,7 +225,7 @@ class SocketOptionOperations(InFlight):
         """
         return self._start(
             SetOptionCompletion(), "setsockopt", (raw := option(value), sock), user_data, flags, drain, timeout,
-            lib.pyuring_prep_setsockopt, descriptor(sock), level, optname, raw, len(raw),
+            _setsockopt, descriptor(sock), level, optname, raw, len(raw),
         )  # fmt: skip
 
     def getsockname(
@@ -275,8 +281,8 @@ class SocketOptionOperations(InFlight):
         timeout: float | None,
     ) -> Completion[Any]:
         op = NameCompletion()
-        room = op._room = new(ROOM)
+        room = op._room = bytes(ROOM)
         return self._start(
             op, operation, (room, sock), user_data, flags, drain, timeout,
-            lib.pyuring_prep_getsockname, descriptor(sock), room, peer,
+            _getsockname, descriptor(sock), room, peer,
         )  # fmt: skip

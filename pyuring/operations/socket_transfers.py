@@ -6,7 +6,7 @@ from operator import index
 from typing import TYPE_CHECKING, Any
 
 from pyuring._ffi import lib
-from pyuring.addresses import encode, family_of
+from pyuring.addresses import encode_for
 from pyuring.buffers import export, release
 from pyuring.completion import BytesCompletion, Completion
 from pyuring.errors import misuse
@@ -23,6 +23,8 @@ __all__ = ["SocketTransferOperations", "memory_of"]
 _send = lib.pyuring_prep_send
 _sendto = lib.pyuring_prep_sendto
 _recv = lib.pyuring_prep_recv
+_nop = lib.pyuring_prep_nop
+_recv_provided = lib.pyuring_prep_recv_provided
 
 
 def memory_of(ring: InFlight, buffer: Any, *, writable: bool) -> tuple[Any, Any, int]:
@@ -110,7 +112,7 @@ class SocketTransferOperations(InFlight):
         See `io_uring_prep_sendto(3)`, kernel 6.1.
         """
         target = descriptor(sock)
-        raw = encode(address, family_of(sock))
+        raw = encode_for(sock, address)
         hold, memory, length = memory_of(self, data, writable=False)
         op: Completion[int] = Completion()
         try:
@@ -152,7 +154,7 @@ class SocketTransferOperations(InFlight):
         op = BytesCompletion()
         data = op._data = bytes(bufsize)  # see TransferOperations.read
         if not bufsize:
-            return self._start(op, "recv", None, user_data, flags, drain, timeout, lib.pyuring_prep_nop)
+            return self._start(op, "recv", None, user_data, flags, drain, timeout, _nop)
         try:
             tag = self._enlist(op, "recv", (data, sock), user_data, flags, drain, timeout)
             while (code := _recv(self._c, tag, target, data, bufsize, msg_flags, poll_first)) < 0:
@@ -202,7 +204,7 @@ class SocketTransferOperations(InFlight):
             raise ValueError(f"nbytes must be between 0 and the buffer's {length} bytes, not {nbytes}")
         op: Completion[int] = Completion()
         if not length:
-            return self._start(op, "recv_into", hold, user_data, flags, drain, timeout, lib.pyuring_prep_nop)
+            return self._start(op, "recv_into", hold, user_data, flags, drain, timeout, _nop)
         try:
             tag = self._enlist(op, "recv_into", (hold, sock), user_data, flags, drain, timeout)
             while (code := _recv(self._c, tag, target, memory, nbytes or length, msg_flags, poll_first)) < 0:
@@ -232,6 +234,6 @@ class SocketTransferOperations(InFlight):
             raise ValueError("nbytes must be 0 with incremental buffers: they are filled with whatever arrives")
         return self._start(
             FilledCompletion(buffers), "recv_into", sock, user_data, flags, drain, timeout,
-            lib.pyuring_prep_recv_provided, descriptor(sock), buffers._registered(), nbytes, msg_flags,
+            _recv_provided, descriptor(sock), buffers._registered(), nbytes, msg_flags,
             poll_first, False,
         )  # fmt: skip

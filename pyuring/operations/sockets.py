@@ -5,19 +5,27 @@ from __future__ import annotations
 import socket as _socket
 from typing import TYPE_CHECKING, Any
 
-from pyuring._ffi import lib, new
-from pyuring.addresses import ROOM, encode, family_of, received
+from pyuring._ffi import lib
+from pyuring.addresses import ROOM, encode_for, received
 from pyuring.completion import Completion, NoneCompletion
 from pyuring.direct import Direct, DirectCompletion, direct_key
 from pyuring.inflight import InFlight
 from pyuring.registered_files import descriptor
 
 if TYPE_CHECKING:
-    from pyuring._ffi import CData
     from pyuring.addresses import Address
 
 __all__ = ["AcceptCompletion", "SocketOperations"]
 
+_make_socket = lib.pyuring_prep_socket
+_bind = lib.pyuring_prep_bind
+_listen = lib.pyuring_prep_listen
+_accept = lib.pyuring_prep_accept
+_connect = lib.pyuring_prep_connect
+_shutdown = lib.pyuring_prep_shutdown
+
+#: As plain numbers, as what follows: enums are slow to combine.
+_CLOEXEC = int(_socket.SOCK_CLOEXEC)
 _DONTWAIT = lib.PYURING_ACCEPT_DONTWAIT
 _POLL_FIRST = lib.PYURING_ACCEPT_POLL_FIRST
 
@@ -27,7 +35,8 @@ class AcceptCompletion(DirectCompletion):
 
     __slots__ = ("_peer",)
 
-    _peer: CData
+    #: The kernel writes into it, and nobody else sees it before that is over.
+    _peer: bytes
 
     @property
     def address(self) -> Any:
@@ -68,10 +77,10 @@ class SocketOperations(InFlight):
         op = DirectCompletion()
         op._direct = direct
         if direct is None:
-            type |= _socket.SOCK_CLOEXEC
+            type |= _CLOEXEC
         return self._start(
             op, "socket", None, user_data, flags, drain, timeout,
-            lib.pyuring_prep_socket, family, type, proto, direct_key(direct),
+            _make_socket, family, type, proto, 0 if direct is None else direct_key(direct),
         )  # fmt: skip
 
     def bind(
@@ -93,10 +102,10 @@ class SocketOperations(InFlight):
         See `io_uring_prep_bind(3)`, kernel 6.11.
         """
         target = descriptor(sock)
-        raw = encode(address, family_of(sock))
+        raw = encode_for(sock, address)
         return self._start(
             NoneCompletion(), "bind", (raw, sock), user_data, flags, drain, timeout,
-            lib.pyuring_prep_bind, target, raw, len(raw),
+            _bind, target, raw, len(raw),
         )  # fmt: skip
 
     def listen(
@@ -119,7 +128,7 @@ class SocketOperations(InFlight):
         """
         return self._start(
             NoneCompletion(), "listen", sock, user_data, flags, drain, timeout,
-            lib.pyuring_prep_listen, descriptor(sock), max(backlog, 0),
+            _listen, descriptor(sock), backlog if backlog > 0 else 0,
         )  # fmt: skip
 
     def accept(
@@ -150,17 +159,18 @@ class SocketOperations(InFlight):
 
         See `io_uring_prep_accept(3)`, kernel 5.5.
         """
+        target = sock if isinstance(sock, int) else descriptor(sock)
         how = 0
         if dont_wait or poll_first:
             how = (_DONTWAIT if dont_wait else 0) | (_POLL_FIRST if poll_first else 0)
         op = AcceptCompletion()
         op._direct = direct
-        peer = op._peer = new(ROOM)
+        peer = op._peer = bytes(ROOM)  # see TransferOperations.read
         if direct is None:
-            accept_flags |= _socket.SOCK_CLOEXEC
+            accept_flags |= _CLOEXEC
         return self._start(
             op, "accept", (peer, sock), user_data, flags, drain, timeout,
-            lib.pyuring_prep_accept, descriptor(sock), peer, accept_flags, how, direct_key(direct),
+            _accept, target, peer, accept_flags, how, 0 if direct is None else direct_key(direct),
         )  # fmt: skip
 
     def connect(
@@ -182,10 +192,10 @@ class SocketOperations(InFlight):
         See `io_uring_prep_connect(3)`, kernel 5.5.
         """
         target = descriptor(sock)
-        raw = encode(address, family_of(sock))
+        raw = encode_for(sock, address)
         return self._start(
             NoneCompletion(), "connect", (raw, sock), user_data, flags, drain, timeout,
-            lib.pyuring_prep_connect, target, raw, len(raw),
+            _connect, target, raw, len(raw),
         )  # fmt: skip
 
     def shutdown(
@@ -208,5 +218,5 @@ class SocketOperations(InFlight):
         """
         return self._start(
             NoneCompletion(), "shutdown", sock, user_data, flags, drain, timeout,
-            lib.pyuring_prep_shutdown, descriptor(sock), how,
+            _shutdown, descriptor(sock), how,
         )  # fmt: skip

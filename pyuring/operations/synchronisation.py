@@ -27,8 +27,11 @@ MATCH_ANY = 0xFFFFFFFF
 
 _futex_wait = lib.pyuring_prep_futex_wait
 _futex_wake = lib.pyuring_prep_futex_wake
+_waitid = lib.pyuring_prep_waitid
+_futex_waitv = lib.pyuring_prep_futex_waitv
 
 _SIGINFO = ffi.typeof("siginfo_t *")
+_SIGINFO_SIZE = ffi.sizeof("siginfo_t")
 _WAITERS = ffi.typeof("struct pyuring_waiter[]")
 
 
@@ -37,10 +40,11 @@ class ChildCompletion(Completion["os.waitid_result | None"]):
 
     __slots__ = ("_info",)
 
-    _info: CData
+    #: Nobody else sees it before that is over.
+    _info: bytes
 
     def _value(self, res: int) -> os.waitid_result | None:
-        info = self._info
+        info: CData = ffi.cast(_SIGINFO, from_buffer(self._info))
         if info.si_pid == 0:
             return None
         return os.waitid_result((info.si_pid, info.si_uid, info.si_signo, info.si_status, info.si_code))
@@ -82,10 +86,10 @@ class SynchronisationOperations(InFlight):
         See `io_uring_prep_waitid(3)`, kernel 6.7.
         """
         op = ChildCompletion()
-        info = op._info = new(_SIGINFO)
+        info = op._info = bytes(_SIGINFO_SIZE)  # see TransferOperations.read
         return self._start(
             op, "waitid", info, user_data, flags, drain, timeout,
-            lib.pyuring_prep_waitid, idtype, id, info, options,
+            _waitid, idtype, id, info, options,
         )  # fmt: skip
 
     def futex_wait(
@@ -220,5 +224,5 @@ class SynchronisationOperations(InFlight):
         op: Completion[int] = Completion()
         return self._start(
             op, "futex_waitv", hold, user_data, flags, drain, timeout,
-            lib.pyuring_prep_futex_waitv, array, len(waiters),
+            _futex_waitv, array, len(waiters),
         )  # fmt: skip

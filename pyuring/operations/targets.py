@@ -1,33 +1,67 @@
-"""Operations that other operations are about."""
+"""Operations about other operations."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from pyuring._ffi import lib
 from pyuring.completion import Handle
+from pyuring.inflight import InFlight
+from pyuring.preparing import NO_SLOT
 
 if TYPE_CHECKING:
-    from pyuring.inflight import InFlight
+    from collections.abc import Callable
 
-__all__ = ["NO_ID", "POLLS", "TIMERS", "target_id"]
+__all__ = ["POLLS", "TIMERS", "TargetOperations"]
 
-#: The id of no operation: looking for it finds nothing.
-NO_ID = 0
+H = TypeVar("H", bound=Handle)
 
 #: The methods that wait for readiness, and for time.
 POLLS = frozenset({"poll", "poll_multishot"})
 TIMERS = frozenset({"timeout", "timeout_multishot"})
 
 
-def target_id(ring: InFlight, operation: Handle, kinds: frozenset[str] | None = None) -> int:
-    """The user_data of `operation`, which is one of `ring` and of these kinds; NO_ID once it is done."""
-    if not isinstance(operation, Handle):
-        raise TypeError(f"the target is an operation's handle, not {type(operation).__name__}")
-    if operation._ring is not ring:
-        raise ValueError("this is an operation of another ring")
-    if kinds is not None and operation.operation not in kinds:
-        raise ValueError(f"the target is a {' or '.join(sorted(kinds))}, not a {operation.operation}")
-    # No call before id_of(): once the target is done, its slot may be another one's.
-    id: int = lib.pyuring_id_of(ring._c, operation._slot) if operation.res is None else NO_ID
-    return id
+class TargetOperations(InFlight):
+    """What operations about other operations have in common."""
+
+    def _start_about(
+        self,
+        target: Handle,
+        kinds: frozenset[str] | None,
+        op: H,
+        operation: str,
+        user_data: object,
+        flags: int,
+        drain: bool,
+        timeout: float | None,
+        call: Callable[..., int],
+        *arguments: Any,
+    ) -> H:
+        """As `_start`, for an operation about `target`, which is one of this ring and of these kinds.
+
+        The slot of `target` is looked up in the very call, behind all that may hand out
+        completions: once it is done, its slot may be another one's. A `target` that is done
+        is not found.
+        """
+        if not isinstance(target, Handle) or target._ring is not self or (kinds and target.operation not in kinds):
+            raise _unfit(self, target, kinds)
+        try:
+            tag = self._enlist(op, operation, None, user_data, flags, drain, timeout)
+            if not arguments:
+                while (code := call(self._c, tag, NO_SLOT if target.res is not None else target._slot)) < 0:
+                    self._refused(code)
+                return op
+            while (code := call(self._c, tag, NO_SLOT if target.res is not None else target._slot, *arguments)) < 0:
+                self._refused(code)
+        except BaseException as error:
+            self._withdraw(op, None, error)
+            raise
+        return op
+
+
+def _unfit(ring: InFlight, target: object, kinds: frozenset[str] | None) -> Exception:
+    """What is wrong with `target`."""
+    if not isinstance(target, Handle):
+        return TypeError(f"the target is an operation's handle, not {type(target).__name__}")
+    if target._ring is not ring:
+        return ValueError("this is an operation of another ring")
+    return ValueError(f"the target is a {' or '.join(sorted(kinds or ()))}, not a {target.operation}")

@@ -6,14 +6,16 @@ import time
 
 from pyuring._ffi import lib
 from pyuring.completion import Completion, Handle, NoneCompletion, TimerCompletion
-from pyuring.inflight import InFlight
-from pyuring.operations.targets import NO_ID, TIMERS, target_id
-from pyuring.timing import nanoseconds
+from pyuring.operations.targets import TIMERS, TargetOperations
 
 __all__ = ["TimerOperations"]
 
+_timeout = lib.pyuring_prep_timeout
+_timeout_remove = lib.pyuring_prep_timeout_remove
+_timeout_update = lib.pyuring_prep_timeout_update
+
+_MONOTONIC = time.CLOCK_MONOTONIC
 _CLOCKS = {
-    time.CLOCK_MONOTONIC: 0,
     time.CLOCK_BOOTTIME: lib.IORING_TIMEOUT_BOOTTIME,
     time.CLOCK_REALTIME: lib.IORING_TIMEOUT_REALTIME,
 }
@@ -22,7 +24,7 @@ _ETIME_SUCCESS = lib.IORING_TIMEOUT_ETIME_SUCCESS
 _OF_LINK = lib.IORING_LINK_TIMEOUT_UPDATE
 
 
-class TimerOperations(InFlight):
+class TimerOperations(TargetOperations):
     """Operations about time."""
 
     def timeout(
@@ -52,7 +54,7 @@ class TimerOperations(InFlight):
 
         See `io_uring_prep_timeout(3)`, kernel 5.4.
         """
-        timeout_flags = _CLOCKS.get(clock)
+        timeout_flags = 0 if clock == _MONOTONIC else _CLOCKS.get(clock)
         if timeout_flags is None:
             raise ValueError(f"clock is CLOCK_MONOTONIC, CLOCK_BOOTTIME or CLOCK_REALTIME of time, not {clock!r}")
         if absolute:
@@ -61,7 +63,7 @@ class TimerOperations(InFlight):
             timeout_flags |= _ETIME_SUCCESS
         return self._start(
             TimerCompletion(), "timeout", None, user_data, flags, drain, None,
-            lib.pyuring_prep_timeout, nanoseconds(seconds), count, timeout_flags,
+            _timeout, seconds, count, timeout_flags,
         )  # fmt: skip
 
     def timeout_remove(
@@ -84,11 +86,9 @@ class TimerOperations(InFlight):
 
         See `io_uring_prep_timeout_remove(3)`, kernel 5.5.
         """
-        target = target_id(self, operation, TIMERS)
-        return self._start(
-            NoneCompletion(), "timeout_remove", None, user_data, flags, drain, timeout,
-            lib.pyuring_prep_timeout_remove, target,
-        )  # fmt: skip
+        return self._start_about(
+            operation, TIMERS, NoneCompletion(), "timeout_remove", user_data, flags, drain, timeout, _timeout_remove
+        )
 
     def timeout_update(
         self,
@@ -115,16 +115,14 @@ class TimerOperations(InFlight):
 
         See `io_uring_prep_timeout_update(3)`, kernel 5.11.
         """
-        ns = nanoseconds(seconds)
-        target = target_id(self, operation)
-        kind = operation.operation
+        kind = operation.operation if isinstance(operation, Handle) else ""
+        of_link = kind not in TIMERS
         timeout_flags = _ABSOLUTE if absolute else 0
-        if kind not in TIMERS:
+        if of_link:
             timeout_flags |= _OF_LINK
-            target |= lib.PYURING_INTERNAL if target != NO_ID else 0
         elif absolute and kind != "timeout":
             raise ValueError("a multishot timeout takes seconds from now on: the kernel would repeat an absolute time")
-        return self._start(
-            NoneCompletion(), "timeout_update", None, user_data, flags, drain, None,
-            lib.pyuring_prep_timeout_update, target, ns, timeout_flags,
+        return self._start_about(
+            operation, None, NoneCompletion(), "timeout_update", user_data, flags, drain, None,
+            _timeout_update, seconds, timeout_flags, of_link,
         )  # fmt: skip

@@ -24,6 +24,7 @@ _read = lib.pyuring_prep_read
 _read_fixed = lib.pyuring_prep_read_fixed
 _write = lib.pyuring_prep_write
 _write_fixed = lib.pyuring_prep_write_fixed
+_read_provided = lib.pyuring_prep_read_provided
 
 
 class TransferOperations(InFlight):
@@ -190,7 +191,7 @@ class TransferOperations(InFlight):
     ) -> Completion[int]:
         return self._start(
             FilledCompletion(buffers), "readinto", keep, user_data, flags, drain, timeout,
-            lib.pyuring_prep_read_provided, file, buffers._registered(), buffers.size, rw_flags, offset,
+            _read_provided, file, buffers._registered(), buffers.size, rw_flags, offset,
         )  # fmt: skip
 
     def write(

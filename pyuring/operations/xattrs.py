@@ -18,9 +18,16 @@ if TYPE_CHECKING:
 
 __all__ = ["XattrOperations"]
 
+_getxattr = lib.pyuring_prep_getxattr
+_fgetxattr = lib.pyuring_prep_fgetxattr
+_setxattr = lib.pyuring_prep_setxattr
+_fsetxattr = lib.pyuring_prep_fsetxattr
+
 #: The longest value there is: XATTR_SIZE_MAX of the kernel.
 LONGEST_VALUE = 65536
 
+#: Up to here a bytes object is made, and cleared, sooner than other memory.
+_LITTLE = 1024
 #: Not cleared: only what the kernel wrote into it is ever shown.
 _allocate = ffi.new_allocator(should_clear_after_alloc=False)
 
@@ -28,16 +35,15 @@ _allocate = ffi.new_allocator(should_clear_after_alloc=False)
 class XattrCompletion(PathCompletion[bytes]):
     """A getxattr: the kernel writes into `_room`."""
 
-    __slots__ = ("_room", "_value_read")
+    __slots__ = ("_room",)
 
-    _room: CData
-    _value_read: bytes | None
+    #: Nobody else sees it before that is over.
+    _room: bytes | CData
 
     def _value(self, res: int) -> bytes:
-        if self._value_read is None:
-            self._value_read = bytes(ffi.buffer(self._room, res))
-            self._room = None  # of 64 KiB, most of which nobody needs any more
-        return self._value_read
+        if not isinstance(self._room, bytes):
+            self._room = bytes(ffi.buffer(self._room, res))  # the rest of 64 KiB, nobody needs any more
+        return self._room[:res]
 
 
 class XattrOperations(InFlight):
@@ -73,10 +79,10 @@ class XattrOperations(InFlight):
         op = XattrCompletion()
         op._path = os.fspath(path)
         raw, name = encoded(op._path), encoded(attribute)
-        room = _make_room(op, size)
+        room = op._room = _room_of(size)
         return self._start(
             op, "getxattr", (raw, name, room), user_data, flags, drain, timeout,
-            lib.pyuring_prep_getxattr, name, room, raw, size,
+            _getxattr, name, room, raw, size,
         )  # fmt: skip
 
     def fgetxattr(
@@ -115,13 +121,14 @@ class XattrOperations(InFlight):
         drain: bool,
         timeout: float | None,
     ) -> Completion[bytes]:
-        target, name = descriptor(file), encoded(attribute)
+        target = file if isinstance(file, int) else descriptor(file)
+        name = encoded(attribute)
         op = XattrCompletion()
         op._path = file
-        room = _make_room(op, size)
+        room = op._room = _room_of(size)
         return self._start(
             op, operation, (name, room, file), user_data, flags, drain, timeout,
-            lib.pyuring_prep_fgetxattr, target, name, room, size,
+            _fgetxattr, target, name, room, size,
         )  # fmt: skip
 
     def setxattr(
@@ -153,10 +160,10 @@ class XattrOperations(InFlight):
         op = PathNoneCompletion()
         op._path = os.fspath(path)
         raw, name = encoded(op._path), encoded(attribute)
-        held = export(value, writable=False)
+        held = value if value.__class__ is bytes else export(value, writable=False)
         return self._start(
             op, "setxattr", (held, raw, name), user_data, flags, drain, timeout,
-            lib.pyuring_prep_setxattr, name, held, raw, xattr_flags, len(held),
+            _setxattr, name, held, raw, xattr_flags, len(held),
         )  # fmt: skip
 
     def fsetxattr(
@@ -195,19 +202,21 @@ class XattrOperations(InFlight):
         drain: bool,
         timeout: float | None,
     ) -> Completion[None]:
-        target, name = descriptor(file), encoded(attribute)
+        target = file if isinstance(file, int) else descriptor(file)
+        name = encoded(attribute)
         op = PathNoneCompletion()
         op._path = file
-        held = export(value, writable=False)
+        held = value if value.__class__ is bytes else export(value, writable=False)
         return self._start(
             op, operation, (held, name, file), user_data, flags, drain, timeout,
-            lib.pyuring_prep_fsetxattr, target, name, held, xattr_flags, len(held),
+            _fsetxattr, target, name, held, xattr_flags, len(held),
         )  # fmt: skip
 
 
-def _make_room(op: XattrCompletion, size: int) -> CData:
+def _room_of(size: int) -> bytes | CData:
+    """Memory that nobody else has seen, so that the kernel may write to it."""
+    if 0 < size <= _LITTLE:
+        return bytes(size)
     if not 0 < size <= LONGEST_VALUE:
         raise ValueError(f"size must be between 1 and {LONGEST_VALUE} bytes, not {size}")
-    op._value_read = None
-    op._room = room = _allocate(CHARS, size)
-    return room
+    return _allocate(CHARS, size)

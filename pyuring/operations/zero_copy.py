@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pyuring._ffi import lib, new
-from pyuring.addresses import encode, family_of
+from pyuring.addresses import encode_for
 from pyuring.ancillary import pack
 from pyuring.completion import ZeroCopyCompletion
 from pyuring.inflight import InFlight
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from pyuring.addresses import Address
 
 __all__ = ["ZeroCopyOperations"]
+
+_send_zc_fixed = lib.pyuring_prep_send_zc_fixed
+_send_zc = lib.pyuring_prep_send_zc
+_sendmsg_zc = lib.pyuring_prep_sendmsg_zc
 
 #: Kernels before 6.2 refuse to report whether they copied.
 _REPORT = 0 if is_older("6.2") else lib.PYURING_SEND_ZC_REPORT_USAGE
@@ -67,18 +71,18 @@ class ZeroCopyOperations(InFlight):
         See `io_uring_prep_send_zc(3)`, kernel 6.0.
         """
         target = descriptor(sock)
-        name = b"" if address is None else encode(address, family_of(sock))
+        name = b"" if address is None else encode_for(sock, address)
         how = _REPORT_POLL_FIRST if poll_first else _REPORT
         op = ZeroCopyCompletion()
         if isinstance(data, RegisteredBuffer):
             return self._start(
                 op, "send_zc", (data._memory.pin, name, sock), user_data, flags, drain, timeout,
-                lib.pyuring_prep_send_zc_fixed, target, data._c, msg_flags, how, name, len(name),
+                _send_zc_fixed, target, data._c, msg_flags, how, name, len(name),
             )  # fmt: skip
         hold, memory, length = memory_of(self, data, writable=False)
         return self._start(
             op, "send_zc", (hold, name, sock), user_data, flags, drain, timeout,
-            lib.pyuring_prep_send_zc, target, memory, length, msg_flags, how, name, len(name),
+            _send_zc, target, memory, length, msg_flags, how, name, len(name),
         )  # fmt: skip
 
     def sendmsg_zc(
@@ -113,14 +117,14 @@ class ZeroCopyOperations(InFlight):
         See `io_uring_prep_sendmsg_zc(3)`, kernel 6.1.
         """
         target = descriptor(sock)
-        name = b"" if address is None else encode(address, family_of(sock))
+        name = b"" if address is None else encode_for(sock, address)
         control = pack(ancdata)
         how = _REPORT_POLL_FIRST if poll_first else _REPORT
         array, exports = message_vectors("sendmsg_zc", buffers, writable=False)
         message = new(MESSAGE)
-        return self._start(
+        return self._start_long(
             ZeroCopyCompletion(), "sendmsg_zc", (message, array, exports, name, control, sock),
             user_data, flags, drain, timeout,
-            lib.pyuring_prep_sendmsg_zc, target, message, array, len(exports), name, len(name), control, len(control),
+            _sendmsg_zc, target, message, array, len(exports), name, len(name), control, len(control),
             msg_flags, how,
         )  # fmt: skip

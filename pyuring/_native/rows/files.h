@@ -10,6 +10,6 @@ FILE_OPERATION(ftruncate, PYURING_OP_FTRUNCATE, "6.9", (int64_t length), NO_CHEC
 	pyuring_sqe_ftruncate(sqe, fd, length))
 FILE_OPERATION(fadvise, IORING_OP_FADVISE, "5.6", (int64_t offset, int64_t length, int advice), NO_CHECK,
 	io_uring_prep_fadvise(sqe, fd, (uint64_t)offset, SHORT_LENGTH(length), advice), sqe->addr = LONG_LENGTH(length))
-OPERATION(madvise, IORING_OP_MADVISE, "5.6", (void *address, int64_t length, int advice), NO_CHECK,
-	io_uring_prep_madvise(sqe, address, SHORT_LENGTH(length), advice), sqe->off = LONG_LENGTH(length))
+OPERATION(madvise, IORING_OP_MADVISE, "5.6", (char *base, int64_t start, int64_t length, int advice), pyuring_check_pages(base, start),
+	io_uring_prep_madvise(sqe, base + start, SHORT_LENGTH(length), advice), sqe->off = LONG_LENGTH(length))
 /* clang-format on */

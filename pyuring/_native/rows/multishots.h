@@ -15,8 +15,8 @@ FILE_OPERATION(read_multishot, PYURING_OP_READ_MULTISHOT, "6.7", (void *buffers)
 	io_uring_prep_rw(PYURING_OP_READ_MULTISHOT, sqe, fd, NULL, 0, UINT64_MAX), SELECT_FROM(buffers), kind = PYURING_MULTISHOT)
 FILE_OPERATION(poll_multishot, IORING_OP_POLL_ADD, "5.13", (uint32_t events), CHECK_ALONE,
 	io_uring_prep_poll_multishot(sqe, fd, events), kind = PYURING_MULTISHOT)
-OPERATION(timeout_multishot, IORING_OP_TIMEOUT, "6.4", (struct __kernel_timespec *time, uint32_t count), CHECK_ALONE,
-	io_uring_prep_timeout(sqe, time, count, PYURING_TIMEOUT_MULTISHOT), kind = PYURING_MULTISHOT)
+OPERATION(timeout_multishot, IORING_OP_TIMEOUT, "6.4", (double seconds, uint32_t count), FIRST_OF(CHECK_ALONE, CHECK_TIME(seconds)),
+	io_uring_prep_timeout(sqe, pyuring_time(u, tag, seconds), count, PYURING_TIMEOUT_MULTISHOT), kind = PYURING_MULTISHOT)
 
 FILE_OPERATION(read_provided, IORING_OP_READ, "5.19", (void *buffers, int64_t length, uint32_t rw_flags, int64_t offset), FIRST_OF(CHECK_GROUP(buffers), CHECK_RANGE(length, offset)),
 	io_uring_prep_read(sqe, fd, NULL, (unsigned)length, (uint64_t)offset), sqe->rw_flags = (__kernel_rwf_t)rw_flags, SELECT_FROM(buffers))

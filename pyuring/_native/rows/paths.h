@@ -1,6 +1,6 @@
 /* Operations on paths: rows of operations.h. */
 /* clang-format off */
-OPERATION(statx, IORING_OP_STATX, "5.6", (int dir_fd, const char *path, uint32_t at_flags, uint32_t mask, struct pyuring_statx *result), NO_CHECK,
+OPERATION(statx, IORING_OP_STATX, "5.6", (int dir_fd, const char *path, uint32_t at_flags, uint32_t mask, void *result), NO_CHECK,
 	io_uring_prep_statx(sqe, dir_fd, path, (int)at_flags, mask, (struct statx *)result))
 OPERATION(unlink, IORING_OP_UNLINKAT, "5.11", (int dir_fd, const char *path), NO_CHECK,
 	io_uring_prep_unlinkat(sqe, dir_fd, path, 0))
