@@ -394,3 +394,28 @@ def test_a_polled_submission_queue_takes_them(sockets: Pair) -> None:
         shots.cancel()
         assert list(shots) == []
         check_balance(ring, buffers)
+
+
+def test_a_forked_child_has_its_own_copy_of_what_is_lent(ring: Ring, sockets: Pair, pipe: tuple[int, int]) -> None:
+    reader, writer = pipe
+    buffers = ring.buffer_ring(1, 16)
+    sockets[1].send(b"before")
+    shots = ring.recv_multishot(sockets[0], buffers)
+    shot = next(shots)
+    assert shot.buffer is not None
+    view = shot.buffer.views[0]
+    seen = b""
+    child = os.fork()
+    if child == 0:
+        try:
+            os.read(reader, 1)
+            seen = bytes(view)
+            view[:] = b"scribe"
+        finally:
+            os._exit(0 if seen == b"before" else 1)
+    shot.buffer.release()
+    sockets[1].send(b"behind")
+    shot = next(shots)
+    os.write(writer, b"x")
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert shot.result() == b"behind"
