@@ -94,7 +94,7 @@ def test_the_buffer_lends_the_data_alone_and_message_tells_the_rest(
     message = completion.message  # type: ignore[attr-defined]
     assert bytes(message.data) == b"lent"
     assert message.address == theirs.getsockname()
-    with completion.buffer as view:  # type: ignore[attr-defined]
+    with completion.buffer as view:  # type: ignore[union-attr]
         assert bytes(view) == b"lent"
         assert buffers.lent == 1
     assert buffers.lent == 0

@@ -98,6 +98,10 @@ static int32_t pyuring_message_header(const struct io_uring_sqe *armed)
 	return (int32_t)(sizeof(struct io_uring_recvmsg_out) + (size_t)message->namelen + message->controllen);
 }
 
+/* A poll of what cannot be waited for (a regular file, /dev/null) is over as soon as it is armed,
+ * always with the same events. One that the CQ had no room for is not, at least not so often. */
+#define PYURING_POLLS_IN_VAIN 16
+
 /* Whether the last CQE of a multishot is not the end of what it is for. A timer knows
  * how often it was to go off, and its copy counts down. */
 static bool pyuring_goes_on(const struct pyuring_slot *entry, const struct io_uring_sqe *armed, int32_t res)
@@ -110,6 +114,8 @@ static bool pyuring_goes_on(const struct pyuring_slot *entry, const struct io_ur
 	case IORING_OP_RECVMSG:
 		return res == -ENOBUFS || res > pyuring_message_header(armed) ||
 		       (res > 0 && entry->kind & PYURING_EMPTY_IS_DATA);
+	case IORING_OP_POLL_ADD:
+		return res > 0 && entry->ended_at_once < PYURING_POLLS_IN_VAIN;
 	default:
 		return res > 0 || res == -ENOBUFS || (res == 0 && entry->kind & PYURING_EMPTY_IS_DATA);
 	}

@@ -29,8 +29,12 @@ static void pyuring_reap_shot(struct pyuring *u, unsigned slot, const struct io_
 	bool more = cqe->flags & IORING_CQE_F_MORE;
 
 	pyuring_count_down(&u->armed[slot]);
-	if (!more) {
+	if (more)
+		entry->went_on = true;
+	else {
 		u->expected--;
+		entry->ended_at_once = entry->went_on ? 0 : entry->ended_at_once + 1;
+		entry->went_on = false;
 		more = pyuring_goes_on(entry, &u->armed[slot], cqe->res);
 		if (more && entry->stopped)
 			pyuring_end_soon(u, entry);

@@ -115,12 +115,14 @@ struct pyuring_slot {
 	uint8_t cancels_left; /* how often to ask again at once */
 	bool plain;           /* the next CQE is its only one, and all there is to it */
 	uint8_t kind;
+	uint8_t ended_at_once; /* how often in a row the first CQE of a multishot was the last */
 	/* Together, because they are cleared together. */
 	bool timed_out;
 	bool cancel_again; /* a request to cancel it missed it */
 	bool notification; /* a zero-copy operation has yet to post it */
 	bool copied;
 	bool answered; /* its result was given, its notification was not */
+	bool went_on;  /* a multishot that has posted something since it was armed */
 	bool stopped;  /* a multishot that is not to be armed again */
 	bool starving; /* a multishot that is not armed: no buffers are left */
 	bool unarmed;  /* one that is not armed because the SQ was full */

@@ -201,7 +201,8 @@ class MultishotOperations(BufferRingRegistration):
         """Tell of events on a file each time they happen, as ``select.epoll`` with EPOLLET.
 
         Args:
-            file: a descriptor, anything with ``fileno()``, or a registered file.
+            file: a descriptor, anything with ``fileno()``, or a registered file. What cannot be
+                waited for, as regular files, has nothing new to tell: it soon ends.
             events: select.POLLIN, POLLOUT, ...
 
         Returns:

@@ -28,8 +28,8 @@ def iterate(work: Messages) -> None:
 def lend(work: Messages) -> None:
     for shot in work.start():
         work.got.append(shot)
-        shot.user_data = bytes(shot.buffer)  # type: ignore[attr-defined]
-        with shot.buffer as view:  # type: ignore[attr-defined]
+        shot.user_data = bytes(shot.buffer)  # type: ignore[arg-type]
+        with shot.buffer as view:  # type: ignore[union-attr]
             assert view == shot.user_data
         if len(work.got) >= COUNT - 1:
             break
@@ -43,7 +43,7 @@ def starve_and_go_on(work: Messages) -> None:
         work.got += [first, second]
         assert work.ring.wait(0) == []  # the kernel ends it
         for shot in (second, first):
-            shot.user_data = bytes(shot.buffer)  # type: ignore[union-attr]
+            shot.user_data = bytes(shot.buffer)  # type: ignore[arg-type, union-attr]
             shot.buffer.release()  # type: ignore[union-attr]
         del first, second, shot
 
