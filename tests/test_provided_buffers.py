@@ -6,6 +6,7 @@ import errno
 import gc
 import os
 import socket
+import struct
 import threading
 import time
 from typing import Any
@@ -320,6 +321,29 @@ def test_what_a_worker_thread_keeps_is_waited_for_without_spinning(ring: Ring, p
 
 
 # -- single operations ---------------------------------------------------------------------------
+
+
+def test_a_buffer_that_a_worker_thread_keeps_has_its_own_length(ring: Ring, packets: Pair) -> None:
+    ours, theirs = packets
+    quiet, other = socket.socketpair()
+    buffers = ring.buffer_ring(2, 16)
+    with quiet, other:
+        pinning = ring.recv_into(quiet, buffers, flags=SqeFlags.ASYNC)
+        ring.submit()
+        with no_longer_than(5):
+            while available_to_kernel(ring, buffers) == 2:
+                time.sleep(0.001)
+        theirs.send(b"x")
+        filled(ring, ours, buffers).buffer.release()
+        # The other buffer has the place of the first now, and there the kernel shortens it
+        # where it is the end of a bundle.
+        assert struct.unpack_from("=IH", buffers._entries, 8) == (16, 1)
+        struct.pack_into("=I", buffers._entries, 8, 3)
+        other.send(b"0123456789abcdef")
+        assert pinning.result(timeout=5) == 16
+        assert bytes(pinning.buffer) == b"0123456789abcdef"
+        pinning.buffer.release()
+    check_balance(ring, buffers)
 
 
 def test_a_file_is_read_into_provided_buffers(ring: Ring, data_file: int) -> None:
