@@ -320,6 +320,20 @@ def test_what_a_worker_thread_keeps_is_waited_for_without_spinning(ring: Ring, p
     other.close()
 
 
+def test_the_length_of_a_truncated_message_is_not_taken_for_that_of_data(ring: Ring, packets: Pair) -> None:
+    ours, theirs = packets
+    buffers = ring.buffer_ring(4, 8)
+    for prepare in (ring.recv_into, ring.recv_multishot):
+        with pytest.raises(ValueError, match="MSG_TRUNC"):
+            prepare(ours, buffers, msg_flags=socket.MSG_TRUNC)
+    assert ring.in_flight == 0
+    theirs.send(b"12345678 and more")
+    op = filled(ring, ours, buffers)
+    assert (op.result(), bytes(op.buffer)) == (8, b"12345678")
+    op.buffer.release()
+    check_balance(ring, buffers)
+
+
 # -- single operations ---------------------------------------------------------------------------
 
 
