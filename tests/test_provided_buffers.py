@@ -342,7 +342,7 @@ def test_a_buffer_that_a_worker_thread_keeps_has_its_own_length(ring: Ring, pack
     quiet, other = socket.socketpair()
     buffers = ring.buffer_ring(2, 16)
     with quiet, other:
-        pinning = ring.recv_into(quiet, buffers, flags=SqeFlags.ASYNC)
+        pinning: Any = ring.recv_into(quiet, buffers, flags=SqeFlags.ASYNC)
         ring.submit()
         with no_longer_than(5):
             while available_to_kernel(ring, buffers) == 2:
@@ -438,9 +438,8 @@ def test_a_forked_child_has_its_own_copy_of_what_is_lent(ring: Ring, sockets: Pa
     reader, writer = pipe
     buffers = ring.buffer_ring(1, 16)
     sockets[1].send(b"before")
-    shots = ring.recv_multishot(sockets[0], buffers)
+    shots: Any = ring.recv_multishot(sockets[0], buffers)
     shot = next(shots)
-    assert shot.buffer is not None
     view = shot.buffer.views[0]
     seen = b""
     child = os.fork()
