@@ -376,6 +376,7 @@ class _Lib:
     PYURING_TAG_RW: int
     PYURING_TAG_TIMED: int
     PYURING_TIMED_OUT: int
+    PYURING_TRUNCATES: int
     pyuring_liburing_version: CData
     pyuring_opcodes: CData
     def io_uring_buf_ring_add(self, br: CData, addr: bytes | CData, len: int, bid: int, mask: int, buf_offset: int, /) -> None: ...

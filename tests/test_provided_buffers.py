@@ -6,6 +6,7 @@ import errno
 import gc
 import os
 import socket
+import struct
 import threading
 import time
 from typing import Any
@@ -319,7 +320,44 @@ def test_what_a_worker_thread_keeps_is_waited_for_without_spinning(ring: Ring, p
     other.close()
 
 
+def test_the_length_of_a_truncated_message_is_not_taken_for_that_of_data(ring: Ring, packets: Pair) -> None:
+    ours, theirs = packets
+    buffers = ring.buffer_ring(4, 8)
+    for prepare in (ring.recv_into, ring.recv_multishot):
+        with pytest.raises(ValueError, match="MSG_TRUNC"):
+            prepare(ours, buffers, msg_flags=socket.MSG_TRUNC)
+    assert ring.in_flight == 0
+    theirs.send(b"12345678 and more")
+    op = filled(ring, ours, buffers)
+    assert (op.result(), bytes(op.buffer)) == (8, b"12345678")
+    op.buffer.release()
+    check_balance(ring, buffers)
+
+
 # -- single operations ---------------------------------------------------------------------------
+
+
+def test_a_buffer_that_a_worker_thread_keeps_has_its_own_length(ring: Ring, packets: Pair) -> None:
+    ours, theirs = packets
+    quiet, other = socket.socketpair()
+    buffers = ring.buffer_ring(2, 16)
+    with quiet, other:
+        pinning: Any = ring.recv_into(quiet, buffers, flags=SqeFlags.ASYNC)
+        ring.submit()
+        with no_longer_than(5):
+            while available_to_kernel(ring, buffers) == 2:
+                time.sleep(0.001)
+        theirs.send(b"x")
+        filled(ring, ours, buffers).buffer.release()
+        # The other buffer has the place of the first now, and there the kernel shortens it
+        # where it is the end of a bundle.
+        assert struct.unpack_from("=IH", buffers._entries, 8) == (16, 1)
+        struct.pack_into("=I", buffers._entries, 8, 3)
+        other.send(b"0123456789abcdef")
+        assert pinning.result(timeout=5) == 16
+        assert bytes(pinning.buffer) == b"0123456789abcdef"
+        pinning.buffer.release()
+    check_balance(ring, buffers)
 
 
 def test_a_file_is_read_into_provided_buffers(ring: Ring, data_file: int) -> None:
@@ -400,9 +438,8 @@ def test_a_forked_child_has_its_own_copy_of_what_is_lent(ring: Ring, sockets: Pa
     reader, writer = pipe
     buffers = ring.buffer_ring(1, 16)
     sockets[1].send(b"before")
-    shots = ring.recv_multishot(sockets[0], buffers)
+    shots: Any = ring.recv_multishot(sockets[0], buffers)
     shot = next(shots)
-    assert shot.buffer is not None
     view = shot.buffer.views[0]
     seen = b""
     child = os.fork()

@@ -23,6 +23,7 @@ enum {
 	PYURING_STARVED = -5011,        /* all that is in flight waits for buffers that are lent */
 	PYURING_NO_CHAIN = -5012,       /* a multishot operation cannot be linked */
 	PYURING_NOT_POLLED = -5013,     /* an IOPOLL ring has no such operation */
+	PYURING_TRUNCATES = -5014,      /* MSG_TRUNC with provided buffers */
 	PYURING_BAD_FUTEX = -5030,      /* not four aligned bytes of the buffer */
 	PYURING_BAD_COMMAND = -5031,    /* more bytes of command than an SQE has */
 	PYURING_BAD_TIME = -5032,       /* negative, or too long for 64 bits of nanoseconds */

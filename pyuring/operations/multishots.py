@@ -77,7 +77,7 @@ class MultishotOperations(BufferRingRegistration):
         Args:
             sock: a socket, its descriptor, or a registered file.
             buffers: provided buffers, of `Ring.buffer_ring`.
-            msg_flags: socket.MSG_*, but not MSG_WAITALL.
+            msg_flags: socket.MSG_*, but not MSG_WAITALL or MSG_TRUNC.
             bundle: let one completion have the data of several buffers. Kernel 6.10.
 
         See `io_uring_prep_recv_multishot(3)`, kernel 6.0.
