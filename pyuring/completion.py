@@ -174,15 +174,21 @@ class PathCompletion(Completion[T_co]):
 
     __slots__ = ("_path", "_second_path")
 
+    #: As they were given.
     _path: Path
     _second_path: Path | None
 
     def _failed(self, res: int) -> T_co:
-        error = self._error(res, self._path)
+        error = self._error(res, _named(self._path))
         second = getattr(self, "_second_path", None)
         if second is not None:
-            error.filename2 = second
+            error.filename2 = _named(second)
         raise error
+
+
+def _named(path: Path) -> Path:
+    """`path` as the errors of `os` have it: text, bytes or a descriptor."""
+    return os.fspath(path) if isinstance(path, os.PathLike) else path
 
 
 class PathNoneCompletion(PathCompletion[None]):

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
-
-from pyuring.registered_files import plain_descriptor
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pyuring.completion import Path
 
-__all__ = ["AT_EMPTY_PATH", "AT_FDCWD", "AT_SYMLINK_FOLLOW", "AT_SYMLINK_NOFOLLOW", "directory", "encoded", "is_path"]
+__all__ = [
+    "AT_EMPTY_PATH",
+    "AT_FDCWD",
+    "AT_SYMLINK_FOLLOW",
+    "AT_SYMLINK_NOFOLLOW",
+    "encoded",
+    "encoded_both",
+    "is_path",
+]
 
+#: What a path without ``dir_fd=`` is relative to: the current directory.
 AT_FDCWD = -100
 AT_SYMLINK_NOFOLLOW = 0x100
 AT_SYMLINK_FOLLOW = 0x400
@@ -40,6 +47,12 @@ def encoded(path: Path) -> bytes:
     return raw
 
 
-def directory(dir_fd: Any) -> int:
-    """What a path is relative to: a directory's descriptor, or the current directory."""
-    return AT_FDCWD if dir_fd is None else plain_descriptor(dir_fd)
+def encoded_both(first: Path, second: Path) -> tuple[bytes, bytes]:
+    """Two paths, in one call."""
+    try:
+        both = _encode(first), _encode(second)  # type: ignore[arg-type]
+    except (TypeError, UnicodeEncodeError):
+        both = os.fsencode(first), os.fsencode(second)
+    if 0 in both[0] or 0 in both[1]:
+        raise ValueError("embedded null byte in path")
+    return both

@@ -197,7 +197,8 @@ def replacements(files: RegisteredFiles, first: int | None, new_files: list[Any]
         raise ValueError("no files to put into the table")
     if first is None:
         return -1, [plain_descriptor(file) for file in new_files]
-    first = files._checked(first)
+    if not 0 <= first < files._count:
+        first = files._checked(first)
     if first + len(new_files) > files._count:
         raise IndexError(f"no {len(new_files)} slots from {first} on: the table has {len(files)}")
     return first, [

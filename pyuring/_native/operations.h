@@ -67,6 +67,17 @@ struct pyuring_buffer {
 		   : ((direct) & PYURING_FILE_ANY) == PYURING_FILE_ANY ? IORING_FILE_INDEX_ALLOC \
 								       : (uint32_t)((direct) & PYURING_FILE_ANY) + 1)
 
+/* Descriptors are made close-on-exec; the kernel refuses to hear of that for direct ones. */
+#define CLOEXEC(flags, direct) ((direct) ? (int)(flags) & ~O_CLOEXEC : (int)(flags) | O_CLOEXEC)
+
+static struct open_how *pyuring_how(void *memory, bool direct)
+{
+	struct open_how *how = memory;
+
+	how->flags = direct ? how->flags & ~(uint64_t)O_CLOEXEC : how->flags | O_CLOEXEC;
+	return how;
+}
+
 /* A registered file of this ring, where no other will do. */
 #define CHECK_REGISTERED(file) ((file) < 0 || (file) >> PYURING_FILE_BITS != u->files_key ? PYURING_BAD_TABLE : 0)
 #define CHECK_COMMAND(size, buffer)                                                       \
@@ -100,6 +111,8 @@ static inline bool pyuring_is_polled(int opcode)
 #define CHECK_TIME(seconds) ((seconds) >= 0 && (seconds) < 0x1p63 / 1e9 ? 0 : PYURING_BAD_TIME)
 
 #define POLL_FIRST(first) ((first) ? IORING_RECVSEND_POLL_FIRST : 0)
+
+_Static_assert(O_CLOEXEC == SOCK_CLOEXEC, "one CLOEXEC() for both");
 
 #define PYURING_PARAMETERS(...) __VA_OPT__(, ) __VA_ARGS__
 

@@ -9,6 +9,11 @@
 
 #include "ring.h"
 
+/* What every operation goes through is worth a copy in each of their functions, which the
+ * compiler would not make for so many; what few of them need is worth none. */
+#define PYURING_HOT static inline __attribute__((always_inline))
+#define PYURING_COLD static __attribute__((noinline))
+
 /* Where an operation's descriptor argument points, resolved from the key Python gives. */
 struct pyuring_target {
 	int fd;
@@ -43,7 +48,7 @@ static struct io_uring_sqe *pyuring_stage(struct pyuring *u)
 
 /* An SQE for the operation in `tag`, with room right behind it for its link
  * timeout: the two must reach the kernel in one submission. */
-static inline int pyuring_take(struct pyuring *u, uint32_t tag, struct io_uring_sqe **sqe)
+PYURING_HOT int pyuring_take(struct pyuring *u, uint32_t tag, struct io_uring_sqe **sqe)
 {
 	unsigned need = pyuring_sqes_needed(tag);
 	unsigned slot = tag & PYURING_TAG_SLOT;
@@ -101,8 +106,17 @@ static void pyuring_copy_instead(struct pyuring *u, struct io_uring_sqe *sqe)
 }
 
 /* What only few operations have: together, so that the others are asked once. */
-static void pyuring_add_extras(struct pyuring *u, uint32_t tag, struct io_uring_sqe *sqe, unsigned slot)
+PYURING_COLD void pyuring_add_extras(struct pyuring *u, uint32_t tag, struct io_uring_sqe *sqe, unsigned kind)
 {
+	unsigned slot = tag & PYURING_TAG_SLOT;
+
+	if (kind == PYURING_WITH_NOTIFICATION && u->has_drains)
+		pyuring_copy_instead(u, sqe);
+	if (kind & PYURING_MULTISHOT) {
+		u->has_multishots = true;
+		u->armed[slot] = *sqe;
+		u->armed[slot].flags &= ~IOSQE_IO_DRAIN;
+	}
 	if (tag & PYURING_TAG_RW)
 		sqe->rw_flags = (__kernel_rwf_t)u->slots[slot].flags;
 	if (tag & PYURING_TAG_TIMED)
@@ -112,8 +126,8 @@ static void pyuring_add_extras(struct pyuring *u, uint32_t tag, struct io_uring_
 /* How often to ask again after a request to cancel missed an operation. */
 #define PYURING_CANCEL_TRIES 3
 
-static inline void pyuring_track(struct pyuring *u, uint32_t tag, unsigned flags, struct io_uring_sqe *sqe,
-				 unsigned kind, struct pyuring_group *group)
+PYURING_HOT void pyuring_track(struct pyuring *u, uint32_t tag, unsigned flags, struct io_uring_sqe *sqe,
+			       unsigned kind, struct pyuring_group *group)
 {
 	unsigned slot = tag & PYURING_TAG_SLOT;
 	struct pyuring_slot *entry = &u->slots[slot];
@@ -132,17 +146,10 @@ static inline void pyuring_track(struct pyuring *u, uint32_t tag, unsigned flags
 	sqe->user_data = entry->id;
 	sqe->personality = u->personality;
 	u->has_drains |= (sqe->flags & IOSQE_IO_DRAIN) != 0;
-	if (kind == PYURING_WITH_NOTIFICATION && u->has_drains)
-		pyuring_copy_instead(u, sqe);
 	u->expected++;
 	u->in_flight++;
-	if (kind & PYURING_MULTISHOT) {
-		u->has_multishots = true;
-		u->armed[slot] = *sqe;
-		u->armed[slot].flags &= ~IOSQE_IO_DRAIN;
-	}
-	if (tag & (PYURING_TAG_TIMED | PYURING_TAG_RW))
-		pyuring_add_extras(u, tag, sqe, slot);
+	if (kind != PYURING_ONCE || tag & (PYURING_TAG_TIMED | PYURING_TAG_RW))
+		pyuring_add_extras(u, tag, sqe, kind);
 }
 
 /* Note the time limit of the operation about to be prepared in `slot`. It counts

@@ -61,7 +61,7 @@ class CommandOperations(InFlight):
 
         See `io_uring_prep_uring_cmd(3)`, kernel 5.19.
         """
-        target = descriptor(file)
+        target = file if isinstance(file, int) else descriptor(file)
         command = data if data.__class__ is bytes else bytes(memoryview(data))
         hold = held_for(file, buffer, holds) if holds or buffer is not None else file
         op: Completion[int] = Completion()

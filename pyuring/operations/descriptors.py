@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+from array import array
 from operator import index as as_index
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from pyuring._ffi import lib
 from pyuring.completion import Completion, NoneCompletion
 from pyuring.direct import Direct, PathDirectCompletion, direct_key
 from pyuring.inflight import InFlight
-from pyuring.pathnames import directory, encoded
+from pyuring.pathnames import AT_FDCWD, encoded
 from pyuring.registered_files import RegisteredFile, RegisteredFiles, plain_descriptor, replacements
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ _files_update = lib.pyuring_prep_files_update
 
 #: struct open_how.
 _pack_how = struct.Struct("=QQQ").pack
-#: As plain numbers, which need not be looked up in `os`.
-_CLOEXEC = os.O_CLOEXEC
 #: What has a mode: O_TMPFILE includes O_DIRECTORY, which alone has none.
 _CREATES = os.O_CREAT | os.O_TMPFILE & ~os.O_DIRECTORY
 #: In place of a slot, what `replacements` gives: IORING_FILE_INDEX_ALLOC as a signed number.
@@ -52,7 +51,7 @@ class FilesUpdateCompletion(Completion[list[RegisteredFile]]):
 
     def _value(self, res: int) -> list[RegisteredFile]:
         if self._index == _PICK:
-            return [self._files[slot] for slot in _unpack_numbers(self._numbers)[:res]]
+            return [self._files[slot] for slot in array("i", self._numbers)[:res]]
         return self._files[self._index : self._index + res]
 
 
@@ -93,17 +92,19 @@ class DescriptorOperations(InFlight):
         See `io_uring_prep_openat(3)`, kernel 5.6.
         """
         op = PathDirectCompletion()
-        op._path = name = os.fspath(path)
+        op._path = path
         op._direct = direct
-        raw = encoded(name)
-        if direct is None:
-            key, flags = 0, flags | _CLOEXEC
-        else:  # what no exec inherits anyway, and the kernel refuses to be asked for
-            key, flags = direct_key(direct), flags & ~_CLOEXEC
-        return self._start(
-            op, "open", raw, user_data, sqe_flags, drain, timeout,
-            _open, directory(dir_fd), raw, flags, mode, key,
-        )  # fmt: skip
+        raw = encoded(path)
+        start = AT_FDCWD if dir_fd is None else plain_descriptor(dir_fd)
+        key = 0 if direct is None else direct_key(direct)
+        try:
+            tag = self._enlist(op, "open", raw, user_data, sqe_flags, drain, timeout)
+            while (code := _open(self._c, tag, start, raw, flags, mode, key)) < 0:
+                self._refused(code)
+        except BaseException as error:
+            self._withdraw(op, None, error)
+            raise
+        return op
 
     def openat2(
         self,
@@ -137,23 +138,25 @@ class DescriptorOperations(InFlight):
         See `io_uring_prep_openat2(3)`, kernel 5.6.
         """
         op = PathDirectCompletion()
-        op._path = name = os.fspath(path)
+        op._path = path
         op._direct = direct
-        raw = encoded(name)
-        if direct is None:
-            key, flags = 0, flags | _CLOEXEC
-        else:
-            key, flags = direct_key(direct), flags & ~_CLOEXEC
+        raw = encoded(path)
+        start = AT_FDCWD if dir_fd is None else plain_descriptor(dir_fd)
+        key = 0 if direct is None else direct_key(direct)
         if mode is None:
             mode = 0o777 if flags & _CREATES else 0
-        try:
+        try:  # C adds O_CLOEXEC to these bytes, which nobody else has seen
             how = _pack_how(flags, mode, resolve)
         except struct.error:
             raise _unfit_how(flags, mode, resolve) from None
-        return self._start(
-            op, "openat2", (raw, how), user_data, sqe_flags, drain, timeout,
-            _openat2, directory(dir_fd), raw, how, key,
-        )  # fmt: skip
+        try:
+            tag = self._enlist(op, "openat2", (raw, how), user_data, sqe_flags, drain, timeout)
+            while (code := _openat2(self._c, tag, start, raw, how, key)) < 0:
+                self._refused(code)
+        except BaseException as error:
+            self._withdraw(op, None, error)
+            raise
+        return op
 
     def close_fd(
         self,
@@ -245,15 +248,11 @@ class DescriptorOperations(InFlight):
         op._files = files
         op._index, numbers = replacements(files, index, kept)
         # The kernel writes the slots that it picks into a bytes object that nobody else has seen.
-        data = op._numbers = struct.pack(f"={len(kept)}i", *numbers)
+        data = op._numbers = array("i", numbers).tobytes()
         return self._start(
             op, "files_update", (data, kept), user_data, flags, drain, timeout,
             _files_update, files._any, data, len(kept), op._index,
         )  # fmt: skip
-
-
-def _unpack_numbers(data: bytes) -> tuple[int, ...]:
-    return struct.unpack(f"={len(data) // 4}i", data)
 
 
 def _unfit_how(*numbers: Any) -> Exception:

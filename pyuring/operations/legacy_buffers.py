@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pyuring._ffi import lib
-from pyuring.buffers import export, release
+from pyuring._ffi import CHARS, from_buffer, lib
+from pyuring.buffers import refusal, release
 from pyuring.completion import Completion, NoneCompletion
 from pyuring.inflight import InFlight
 
@@ -38,10 +38,6 @@ class _Group:
         #: What keeps each piece of memory in place, by a number of its own; and the last one.
         self.memory: dict[int, CData] = {}
         self.last = 0
-
-
-class _Groups(dict[int, _Group]):
-    """The groups of a ring, among what is kept for it."""
 
 
 class ProvideCompletion(NoneCompletion):
@@ -86,6 +82,9 @@ class RemoveCompletion(Completion[int]):
 class LegacyBufferOperations(InFlight):
     """Provided buffers of the old kind."""
 
+    #: The groups, by id, among what is kept for the ring; None as long as there are none.
+    _legacy: dict[int, _Group] | None = None
+
     def provide_buffers(
         self,
         buffer: Any,
@@ -117,7 +116,10 @@ class LegacyBufferOperations(InFlight):
         if first_id < 0:
             raise ValueError(f"first_id must be 0 or more, not {first_id}")
         known = self._legacy_group(group)
-        held = export(buffer, writable=True)
+        try:
+            held = from_buffer(CHARS, buffer, True)
+        except (TypeError, BufferError, ValueError) as error:
+            raise refusal(buffer, error, writable=True) from None
         count = len(held) // size
         if not 0 < count <= MAX_BUFFERS or first_id + count > MAX_BUFFERS + 1:
             release(held)
@@ -178,13 +180,15 @@ class LegacyBufferOperations(InFlight):
         )  # fmt: skip
 
     def _legacy_group(self, group: int) -> _Group:
+        groups = self._legacy
+        known = None if groups is None else groups.get(group)
+        if known is not None:
+            return known
         if not 0 <= group <= MAX_BUFFERS:
             raise ValueError(f"a group's id is between 0 and {MAX_BUFFERS}, not {group}")
-        for groups in self._kept:
-            if groups.__class__ is _Groups:
-                break
-        else:
-            groups = _Groups()
+        if groups is None:
+            groups = {}
             self._kept.append(groups)
-        known: _Group = groups.get(group) or groups.setdefault(group, _Group())
-        return known
+            # Unless a signal handler has made them meanwhile.
+            groups = self._legacy = self._legacy or groups
+        return groups.setdefault(group, _Group())

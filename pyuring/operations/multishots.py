@@ -55,7 +55,7 @@ class MultishotOperations(BufferRingRegistration):
         return self._start(
             Multishot(DescriptorShot, direct=direct), "accept_multishot", sock, user_data, flags, drain, None,
             lib.pyuring_prep_accept_multishot, descriptor(sock),
-            accept_flags if key else accept_flags | _socket.SOCK_CLOEXEC, key,
+            accept_flags, key,
         )  # fmt: skip
 
     def recv_multishot(

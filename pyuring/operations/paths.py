@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from pyuring._ffi import lib
@@ -11,10 +10,11 @@ from pyuring.constants import StatxMask
 from pyuring.inflight import InFlight
 from pyuring.pathnames import (
     AT_EMPTY_PATH,
+    AT_FDCWD,
     AT_SYMLINK_FOLLOW,
     AT_SYMLINK_NOFOLLOW,
-    directory,
     encoded,
+    encoded_both,
     is_path,
 )
 from pyuring.registered_files import plain_descriptor
@@ -48,16 +48,15 @@ DEFAULT_MASK = int(
 class StatxCompletion(PathCompletion[StatxResult]):
     """A statx."""
 
-    __slots__ = ("_result", "_statx")
+    __slots__ = ("_statx",)
 
-    #: The kernel writes into it, and nobody else sees it before that is over.
-    _statx: bytes
-    _result: StatxResult | None
+    #: The kernel writes into the bytes, and nobody else sees them before that is over.
+    _statx: bytes | StatxResult
 
     def _value(self, res: int) -> StatxResult:
-        if self._result is None:
-            self._result = StatxResult(self._statx)
-        return self._result
+        if isinstance(self._statx, bytes):
+            self._statx = StatxResult(self._statx)
+        return self._statx
 
 
 class PathOperations(InFlight):
@@ -89,18 +88,21 @@ class PathOperations(InFlight):
         """
         at_flags = statx_flags if follow_symlinks else statx_flags | AT_SYMLINK_NOFOLLOW
         op = StatxCompletion()
-        if is_path(path):
-            op._path = os.fspath(path)
-            raw, start = encoded(op._path), directory(dir_fd)
+        op._path = path
+        if path.__class__ is str or is_path(path):
+            raw = encoded(path)
+            start = AT_FDCWD if dir_fd is None else plain_descriptor(dir_fd)
         else:
-            op._path = path
             raw, start, at_flags = b"", plain_descriptor(path), at_flags | AT_EMPTY_PATH
         data = op._statx = bytes(STATX_SIZE)  # see TransferOperations.read
-        op._result = None
-        return self._start(
-            op, "statx", (raw, data), user_data, flags, drain, timeout,
-            _statx, start, raw, at_flags, mask, data,
-        )  # fmt: skip
+        try:
+            tag = self._enlist(op, "statx", (raw, data), user_data, flags, drain, timeout)
+            while (code := _statx(self._c, tag, start, raw, at_flags, mask, data)) < 0:
+                self._refused(code)
+        except BaseException as error:
+            self._withdraw(op, None, error)
+            raise
+        return op
 
     def unlink(
         self,
@@ -117,11 +119,11 @@ class PathOperations(InFlight):
         See `io_uring_prep_unlinkat(3)`, kernel 5.11.
         """
         op = PathNoneCompletion()
-        op._path = os.fspath(path)
-        raw = encoded(op._path)
+        op._path = path
+        raw = encoded(path)
         return self._start(
             op, "unlink", raw, user_data, flags, drain, timeout,
-            _unlink, directory(dir_fd), raw,
+            _unlink, AT_FDCWD if dir_fd is None else plain_descriptor(dir_fd), raw,
         )  # fmt: skip
 
     def rmdir(
@@ -139,11 +141,11 @@ class PathOperations(InFlight):
         See `io_uring_prep_unlinkat(3)`, kernel 5.11.
         """
         op = PathNoneCompletion()
-        op._path = os.fspath(path)
-        raw = encoded(op._path)
+        op._path = path
+        raw = encoded(path)
         return self._start(
             op, "rmdir", raw, user_data, flags, drain, timeout,
-            _rmdir, directory(dir_fd), raw,
+            _rmdir, AT_FDCWD if dir_fd is None else plain_descriptor(dir_fd), raw,
         )  # fmt: skip
 
     def rename(
@@ -171,12 +173,19 @@ class PathOperations(InFlight):
         See `io_uring_prep_renameat(3)`, kernel 5.11.
         """
         op = PathNoneCompletion()
-        op._path, op._second_path = os.fspath(src), os.fspath(dst)
-        old, new_path = encoded(op._path), encoded(op._second_path)
-        return self._start(
-            op, "rename", (old, new_path), user_data, flags, drain, timeout,
-            _rename, directory(src_dir_fd), old, directory(dst_dir_fd), new_path, rename_flags,
-        )  # fmt: skip
+        op._path = src
+        op._second_path = dst
+        old, new = both = encoded_both(src, dst)
+        start = AT_FDCWD if src_dir_fd is None else plain_descriptor(src_dir_fd)
+        other = AT_FDCWD if dst_dir_fd is None else plain_descriptor(dst_dir_fd)
+        try:
+            tag = self._enlist(op, "rename", both, user_data, flags, drain, timeout)
+            while (code := _rename(self._c, tag, start, old, other, new, rename_flags)) < 0:
+                self._refused(code)
+        except BaseException as error:
+            self._withdraw(op, None, error)
+            raise
+        return op
 
     def hardlink(
         self,
@@ -204,19 +213,24 @@ class PathOperations(InFlight):
         See `io_uring_prep_linkat(3)`, kernel 5.15.
         """
         op = PathNoneCompletion()
-        op._second_path = os.fspath(dst)
-        new_path = encoded(op._second_path)
-        if is_path(src):
-            op._path = os.fspath(src)
-            old, start = encoded(op._path), directory(src_dir_fd)
+        op._path = src
+        op._second_path = dst
+        if src.__class__ is str or is_path(src):
+            old, new = both = encoded_both(src, dst)
+            start = AT_FDCWD if src_dir_fd is None else plain_descriptor(src_dir_fd)
             at_flags = AT_SYMLINK_FOLLOW if follow_symlinks else 0
         else:
-            op._path = src
-            old, start, at_flags = b"", plain_descriptor(src), AT_EMPTY_PATH
-        return self._start(
-            op, "hardlink", (old, new_path), user_data, flags, drain, timeout,
-            _hardlink, start, old, directory(dst_dir_fd), new_path, at_flags,
-        )  # fmt: skip
+            old, new = both = b"", encoded(dst)
+            start, at_flags = plain_descriptor(src), AT_EMPTY_PATH
+        other = AT_FDCWD if dst_dir_fd is None else plain_descriptor(dst_dir_fd)
+        try:
+            tag = self._enlist(op, "hardlink", both, user_data, flags, drain, timeout)
+            while (code := _hardlink(self._c, tag, start, old, other, new, at_flags)) < 0:
+                self._refused(code)
+        except BaseException as error:
+            self._withdraw(op, None, error)
+            raise
+        return op
 
     def symlink(
         self,
@@ -239,12 +253,18 @@ class PathOperations(InFlight):
         See `io_uring_prep_symlinkat(3)`, kernel 5.15.
         """
         op = PathNoneCompletion()
-        op._path, op._second_path = os.fspath(src), os.fspath(dst)
-        target, raw = encoded(op._path), encoded(op._second_path)
-        return self._start(
-            op, "symlink", (target, raw), user_data, flags, drain, timeout,
-            _symlink, target, directory(dir_fd), raw,
-        )  # fmt: skip
+        op._path = src
+        op._second_path = dst
+        target, raw = both = encoded_both(src, dst)
+        start = AT_FDCWD if dir_fd is None else plain_descriptor(dir_fd)
+        try:
+            tag = self._enlist(op, "symlink", both, user_data, flags, drain, timeout)
+            while (code := _symlink(self._c, tag, target, start, raw)) < 0:
+                self._refused(code)
+        except BaseException as error:
+            self._withdraw(op, None, error)
+            raise
+        return op
 
     def mkdir(
         self,
@@ -262,9 +282,9 @@ class PathOperations(InFlight):
         See `io_uring_prep_mkdirat(3)`, kernel 5.15.
         """
         op = PathNoneCompletion()
-        op._path = os.fspath(path)
-        raw = encoded(op._path)
+        op._path = path
+        raw = encoded(path)
         return self._start(
             op, "mkdir", raw, user_data, flags, drain, timeout,
-            _mkdir, directory(dir_fd), raw, mode,
+            _mkdir, AT_FDCWD if dir_fd is None else plain_descriptor(dir_fd), raw, mode,
         )  # fmt: skip

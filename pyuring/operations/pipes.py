@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import struct
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +26,6 @@ _splice = lib.pyuring_prep_splice
 _tee = lib.pyuring_prep_tee
 
 _ENDS = struct.Struct("=ii")
-#: As a plain number, which need not be looked up in `os`.
-_CLOEXEC = os.O_CLOEXEC
 #: The offset of what has none.
 _NO_OFFSET = -1
 
@@ -80,10 +77,9 @@ class PipeOperations(FileRegistration):
         """
         op = PipeCompletion()
         if direct is None:
-            op._direct, key, pipe_flags = None, 0, pipe_flags | _CLOEXEC
+            op._direct, key = None, 0
         else:
             op._direct, key = self._ends(direct)
-            pipe_flags &= ~_CLOEXEC
         ends = op._ends = bytes(8)  # see TransferOperations.read
         return self._start(
             op, "pipe", ends, user_data, flags, drain, timeout,
@@ -138,11 +134,16 @@ class PipeOperations(FileRegistration):
         start_src = _NO_OFFSET if offset_src is None else _offset(offset_src)
         start_dst = _NO_OFFSET if offset_dst is None else _offset(offset_dst)
         source = src if src.__class__ is RegisteredFile else plain_descriptor(src)
+        target = dst if isinstance(dst, int) else descriptor(dst)
         op: Completion[int] = Completion()
-        return self._start(
-            op, "splice", (src, dst), user_data, flags, drain, None,
-            _splice, descriptor(dst), source, count, start_src, start_dst, splice_flags,
-        )  # fmt: skip
+        try:
+            tag = self._enlist(op, "splice", (src, dst), user_data, flags, drain, None)
+            while (code := _splice(self._c, tag, target, source, count, start_src, start_dst, splice_flags)) < 0:
+                self._refused(code, (target, source, count))
+        except BaseException as error:
+            self._withdraw(op, None, error)
+            raise
+        return op
 
     def tee(
         self,

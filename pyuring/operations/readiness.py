@@ -158,10 +158,15 @@ class ReadinessOperations(TargetOperations):
             # Which says the same of what is no number.
             operator.index(events), operator.index(number if data is None else data)
             raise OverflowError(f"events has 32 bits, data 32 with a sign, not {events!r} and {data!r}") from None
-        return self._start(
-            NoneCompletion(), "epoll_ctl", (event, epoll, file), user_data, flags, drain, timeout,
-            _epoll_ctl, target, op, number, event,
-        )  # fmt: skip
+        handle = NoneCompletion()
+        try:
+            tag = self._enlist(handle, "epoll_ctl", (event, epoll, file), user_data, flags, drain, timeout)
+            while (code := _epoll_ctl(self._c, tag, target, op, number, event)) < 0:
+                self._refused(code)
+        except BaseException as error:
+            self._withdraw(handle, None, error)
+            raise
+        return handle
 
     def epoll_wait(
         self,
@@ -185,12 +190,12 @@ class ReadinessOperations(TargetOperations):
 
         See `io_uring_prep_epoll_wait(3)`, kernel 6.15.
         """
-        target = descriptor(epoll)
+        target = epoll if isinstance(epoll, int) else descriptor(epoll)
         if not 0 < maxevents <= MAX_EVENTS:
             raise ValueError(f"maxevents must be between 1 and {MAX_EVENTS}, not {maxevents}")
         op = EventsCompletion()
         memory = op._events = bytes(maxevents * _EVENT_SIZE)  # see TransferOperations.read
         return self._start(
-            op, "epoll_wait", (memory, epoll), user_data, flags, drain, timeout,
+            op, "epoll_wait", memory if target is epoll else (memory, epoll), user_data, flags, drain, timeout,
             _epoll_wait, target, memory, maxevents,
         )  # fmt: skip

@@ -79,13 +79,13 @@ class RingMessageOperations(InFlight):
 
         See `io_uring_prep_msg_ring(3)`, kernel 5.18.
         """
-        data = message_id(value)
+        data = _MESSAGE | value if 0 <= value < _LIMIT else message_id(value)
         message_flags = 0
         if cqe_flags is not None:
             if cqe_flags & _SHAPE:
                 raise ValueError(f"cqe_flags cannot have IORING_CQE_F_32 or IORING_CQE_F_SKIP: {cqe_flags:#x}")
             message_flags = _PASS_FLAGS
-        number = descriptor(target)
+        number = target if isinstance(target, int) else descriptor(target)
         op = NoneCompletion()
         try:
             tag = self._enlist(op, "msg_ring", target, user_data, flags, drain, timeout)
@@ -133,9 +133,9 @@ class RingMessageOperations(InFlight):
         data, message_flags = (_MESSAGE, _NO_MESSAGE) if value is None else (message_id(value), 0)
         op = SentFileCompletion()
         place = op._place = _ANY_SLOT if direct is None else place_in(target, direct)
-        number = descriptor(target)
+        number = target if isinstance(target, int) else descriptor(target)
         try:
-            tag = self._enlist(op, "msg_ring_fd", (target, file), user_data, flags, drain, timeout)
+            tag = self._enlist(op, "msg_ring_fd", target, user_data, flags, drain, timeout)
             while (code := _msg_ring_fd(self._c, tag, number, file, place, data, message_flags)) < 0:
                 self._refused(code, (number,))
         except BaseException as error:

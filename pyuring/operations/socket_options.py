@@ -32,23 +32,24 @@ T_co = TypeVar("T_co", covariant=True)
 #: What ``socket.getsockopt`` takes.
 LONGEST_OPTION = 1024
 _INT_SIZE = 4
-_SMALLEST, _LARGEST = -(2**31), 2**31 - 1
 _pack = struct.Struct("=i").pack
 
 
 def option(value: Any) -> bytes:
     """The value of an option, as the kernel reads it: a C int, or these bytes."""
-    if value.__class__ is int and _SMALLEST <= value <= _LARGEST:
-        return _pack(value)
     if isinstance(value, bytes):
         return value
     if isinstance(value, bytearray | memoryview) or not hasattr(value, "__index__"):
         with memoryview(value) as view:
             return view.tobytes()
-    number = index(value)
-    if not _SMALLEST <= number <= _LARGEST:
-        raise OverflowError(f"an option is a C int, which {number} is not: pass it as bytes")
-    return _pack(number)
+    return _packed(index(value))
+
+
+def _packed(number: int) -> bytes:
+    try:
+        return _pack(number)
+    except struct.error:
+        raise OverflowError(f"an option is a C int, which {number} is not: pass it as bytes") from None
 
 
 class CommandCompletion(Completion[T_co]):
@@ -194,12 +195,19 @@ class SocketOptionOperations(InFlight):
         """
         if not 0 <= buflen <= LONGEST_OPTION:
             raise OSError(errno.EINVAL, f"buflen must be between 0 and {LONGEST_OPTION} bytes, not {buflen}")
+        target = sock if isinstance(sock, int) else descriptor(sock)
         op: IntOptionCompletion | BytesOptionCompletion = BytesOptionCompletion() if buflen else IntOptionCompletion()
-        data = op._data = bytes(buflen or _INT_SIZE)
-        return self._start(
-            op, "getsockopt", (data, sock), user_data, flags, drain, timeout,
-            _getsockopt, descriptor(sock), level, optname, data, buflen or _INT_SIZE,
-        )  # fmt: skip
+        length = buflen or _INT_SIZE
+        data = op._data = bytes(length)
+        hold = data if target is sock else (data, sock)
+        try:
+            tag = self._enlist(op, "getsockopt", hold, user_data, flags, drain, timeout)
+            while (code := _getsockopt(self._c, tag, target, level, optname, data, length)) < 0:
+                self._refused(code, (target,))
+        except BaseException as error:
+            self._withdraw(op, None, error)
+            raise
+        return op
 
     def setsockopt(
         self,
@@ -223,10 +231,18 @@ class SocketOptionOperations(InFlight):
 
         See `io_uring_prep_cmd_sock(3)`, kernel 6.7.
         """
-        return self._start(
-            SetOptionCompletion(), "setsockopt", (raw := option(value), sock), user_data, flags, drain, timeout,
-            _setsockopt, descriptor(sock), level, optname, raw, len(raw),
-        )  # fmt: skip
+        target = sock if isinstance(sock, int) else descriptor(sock)
+        raw = _packed(value) if value.__class__ is int else option(value)
+        op = SetOptionCompletion()
+        hold = raw if target is sock else (raw, sock)
+        try:
+            tag = self._enlist(op, "setsockopt", hold, user_data, flags, drain, timeout)
+            while (code := _setsockopt(self._c, tag, target, level, optname, raw, len(raw))) < 0:
+                self._refused(code, (target,))
+        except BaseException as error:
+            self._withdraw(op, None, error)
+            raise
+        return op
 
     def getsockname(
         self,
@@ -247,7 +263,12 @@ class SocketOptionOperations(InFlight):
 
         See `io_uring_prep_cmd_getsockname(3)`, kernel 6.19.
         """
-        return self._name("getsockname", sock, False, user_data, flags, drain, timeout)
+        op = NameCompletion()
+        room = op._room = bytes(ROOM)  # see TransferOperations.read
+        return self._start(
+            op, "getsockname", (room, sock), user_data, flags, drain, timeout,
+            _getsockname, sock if isinstance(sock, int) else descriptor(sock), room, False,
+        )  # fmt: skip
 
     def getpeername(
         self,
@@ -268,21 +289,9 @@ class SocketOptionOperations(InFlight):
 
         See `io_uring_prep_cmd_getsockname(3)`, kernel 6.19.
         """
-        return self._name("getpeername", sock, True, user_data, flags, drain, timeout)
-
-    def _name(
-        self,
-        operation: str,
-        sock: Any,
-        peer: bool,
-        user_data: object,
-        flags: int,
-        drain: bool,
-        timeout: float | None,
-    ) -> Completion[Any]:
         op = NameCompletion()
-        room = op._room = bytes(ROOM)
+        room = op._room = bytes(ROOM)  # see TransferOperations.read
         return self._start(
-            op, operation, (room, sock), user_data, flags, drain, timeout,
-            _getsockname, descriptor(sock), room, peer,
+            op, "getpeername", (room, sock), user_data, flags, drain, timeout,
+            _getsockname, sock if isinstance(sock, int) else descriptor(sock), room, True,
         )  # fmt: skip

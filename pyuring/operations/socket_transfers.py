@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SocketTransferOperations", "memory_of"]
 
+_MAX_LENGTH = lib.PYURING_MAX_LENGTH
+
 _send = lib.pyuring_prep_send
 _sendto = lib.pyuring_prep_sendto
 _recv = lib.pyuring_prep_recv
@@ -73,10 +75,13 @@ class SocketTransferOperations(InFlight):
         See `io_uring_prep_send(3)`, kernel 5.6.
         """
         target = sock if isinstance(sock, int) else descriptor(sock)
-        hold, memory, length = memory_of(self, data, writable=False)
+        if data.__class__ is bytes:
+            hold, memory, length = data, data, len(data)
+        else:
+            hold, memory, length = memory_of(self, data, writable=False)
         op: Completion[int] = Completion()
         try:
-            tag = self._enlist(op, "send", (hold, sock), user_data, flags, drain, timeout)
+            tag = self._enlist(op, "send", hold if target is sock else (hold, sock), user_data, flags, drain, timeout)
             while (code := _send(self._c, tag, target, memory, length, msg_flags, poll_first)) < 0:
                 self._refused(code, (target, memory, length))
         except BaseException as error:
@@ -111,9 +116,12 @@ class SocketTransferOperations(InFlight):
 
         See `io_uring_prep_sendto(3)`, kernel 6.1.
         """
-        target = descriptor(sock)
+        target = sock if isinstance(sock, int) else descriptor(sock)
         raw = encode_for(sock, address)
-        hold, memory, length = memory_of(self, data, writable=False)
+        if data.__class__ is bytes:
+            hold, memory, length = data, data, len(data)
+        else:
+            hold, memory, length = memory_of(self, data, writable=False)
         op: Completion[int] = Completion()
         try:
             tag = self._enlist(op, "sendto", (hold, raw, sock), user_data, flags, drain, timeout)
@@ -148,15 +156,15 @@ class SocketTransferOperations(InFlight):
 
         See `io_uring_prep_recv(3)`, kernel 5.6.
         """
-        if not 0 <= bufsize <= lib.PYURING_MAX_LENGTH:
-            raise ValueError(f"bufsize must be between 0 and {lib.PYURING_MAX_LENGTH} bytes, not {bufsize}")
+        if not 0 <= bufsize <= _MAX_LENGTH:
+            raise ValueError(f"bufsize must be between 0 and {_MAX_LENGTH} bytes, not {bufsize}")
         target = sock if isinstance(sock, int) else descriptor(sock)
         op = BytesCompletion()
         data = op._data = bytes(bufsize)  # see TransferOperations.read
         if not bufsize:
             return self._start(op, "recv", None, user_data, flags, drain, timeout, _nop)
         try:
-            tag = self._enlist(op, "recv", (data, sock), user_data, flags, drain, timeout)
+            tag = self._enlist(op, "recv", data if target is sock else (data, sock), user_data, flags, drain, timeout)
             while (code := _recv(self._c, tag, target, data, bufsize, msg_flags, poll_first)) < 0:
                 self._refused(code, (target, data, bufsize))
         except BaseException as error:
@@ -205,8 +213,9 @@ class SocketTransferOperations(InFlight):
         op: Completion[int] = Completion()
         if not length:
             return self._start(op, "recv_into", hold, user_data, flags, drain, timeout, _nop)
+        keep = hold if target is sock else (hold, sock)
         try:
-            tag = self._enlist(op, "recv_into", (hold, sock), user_data, flags, drain, timeout)
+            tag = self._enlist(op, "recv_into", keep, user_data, flags, drain, timeout)
             while (code := _recv(self._c, tag, target, memory, nbytes or length, msg_flags, poll_first)) < 0:
                 self._refused(code, (target, memory, nbytes or length))
         except BaseException as error:

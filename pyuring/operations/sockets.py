@@ -24,8 +24,6 @@ _accept = lib.pyuring_prep_accept
 _connect = lib.pyuring_prep_connect
 _shutdown = lib.pyuring_prep_shutdown
 
-#: As plain numbers, as what follows: enums are slow to combine.
-_CLOEXEC = int(_socket.SOCK_CLOEXEC)
 _DONTWAIT = lib.PYURING_ACCEPT_DONTWAIT
 _POLL_FIRST = lib.PYURING_ACCEPT_POLL_FIRST
 
@@ -76,8 +74,6 @@ class SocketOperations(InFlight):
         """
         op = DirectCompletion()
         op._direct = direct
-        if direct is None:
-            type |= _CLOEXEC
         return self._start(
             op, "socket", None, user_data, flags, drain, timeout,
             _make_socket, family, type, proto, 0 if direct is None else direct_key(direct),
@@ -166,12 +162,15 @@ class SocketOperations(InFlight):
         op = AcceptCompletion()
         op._direct = direct
         peer = op._peer = bytes(ROOM)  # see TransferOperations.read
-        if direct is None:
-            accept_flags |= _CLOEXEC
-        return self._start(
-            op, "accept", (peer, sock), user_data, flags, drain, timeout,
-            _accept, target, peer, accept_flags, how, 0 if direct is None else direct_key(direct),
-        )  # fmt: skip
+        key = 0 if direct is None else direct_key(direct)
+        try:
+            tag = self._enlist(op, "accept", peer if target is sock else (peer, sock), user_data, flags, drain, timeout)
+            while (code := _accept(self._c, tag, target, peer, accept_flags, how, key)) < 0:
+                self._refused(code, (target,))
+        except BaseException as error:
+            self._withdraw(op, None, error)
+            raise
+        return op
 
     def connect(
         self,

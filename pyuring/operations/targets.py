@@ -15,6 +15,9 @@ __all__ = ["POLLS", "TIMERS", "TargetOperations"]
 
 H = TypeVar("H", bound=Handle)
 
+#: An argument that an operation has not.
+_NONE: Any = object()
+
 #: The methods that wait for readiness, and for time.
 POLLS = frozenset({"poll", "poll_multishot"})
 TIMERS = frozenset({"timeout", "timeout_multishot"})
@@ -34,7 +37,9 @@ class TargetOperations(InFlight):
         drain: bool,
         timeout: float | None,
         call: Callable[..., int],
-        *arguments: Any,
+        a: Any = _NONE,
+        b: Any = _NONE,
+        c: Any = _NONE,
     ) -> H:
         """As `_start`, for an operation about `target`, which is one of this ring and of these kinds.
 
@@ -46,16 +51,19 @@ class TargetOperations(InFlight):
             raise _unfit(self, target, kinds)
         try:
             tag = self._enlist(op, operation, None, user_data, flags, drain, timeout)
-            if not arguments:
-                while (code := call(self._c, tag, NO_SLOT if target.res is not None else target._slot)) < 0:
-                    self._refused(code)
-                return op
-            while (code := call(self._c, tag, NO_SLOT if target.res is not None else target._slot, *arguments)) < 0:
+            while True:
+                if a is _NONE:
+                    code = call(self._c, tag, target._slot if target.res is None else NO_SLOT)
+                elif b is _NONE:
+                    code = call(self._c, tag, target._slot if target.res is None else NO_SLOT, a)
+                else:
+                    code = call(self._c, tag, target._slot if target.res is None else NO_SLOT, a, b, c)
+                if code >= 0:
+                    return op
                 self._refused(code)
         except BaseException as error:
             self._withdraw(op, None, error)
             raise
-        return op
 
 
 def _unfit(ring: InFlight, target: object, kinds: frozenset[str] | None) -> Exception:

@@ -19,6 +19,8 @@ from pyuring.registered_files import descriptor
 
 __all__ = ["TransferOperations"]
 
+_MAX_LENGTH = lib.PYURING_MAX_LENGTH
+
 _nop = lib.pyuring_prep_nop
 _read = lib.pyuring_prep_read
 _read_fixed = lib.pyuring_prep_read_fixed
@@ -85,8 +87,8 @@ class TransferOperations(InFlight):
 
         See `io_uring_prep_read(3)`, kernel 5.6.
         """
-        if not 0 <= length <= lib.PYURING_MAX_LENGTH:
-            raise ValueError(f"length must be between 0 and {lib.PYURING_MAX_LENGTH} bytes, not {length}")
+        if not 0 <= length <= _MAX_LENGTH:
+            raise ValueError(f"length must be between 0 and {_MAX_LENGTH} bytes, not {length}")
         keep = None
         if not isinstance(file, int):
             keep, file = file, descriptor(file)

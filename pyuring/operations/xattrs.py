@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from pyuring._ffi import CHARS, ffi, lib
 from pyuring.buffers import export
 from pyuring.completion import PathCompletion, PathNoneCompletion
 from pyuring.inflight import InFlight
-from pyuring.pathnames import encoded, is_path
+from pyuring.pathnames import encoded, encoded_both, is_path
 from pyuring.registered_files import descriptor
 
 if TYPE_CHECKING:
@@ -74,12 +73,12 @@ class XattrOperations(InFlight):
 
         See `io_uring_prep_getxattr(3)`, kernel 5.19.
         """
-        if not is_path(path):
+        if path.__class__ is not str and not is_path(path):
             return self._fgetxattr("getxattr", path, attribute, size, user_data, flags, drain, timeout)
         op = XattrCompletion()
-        op._path = os.fspath(path)
-        raw, name = encoded(op._path), encoded(attribute)
-        room = op._room = _room_of(size)
+        op._path = path
+        raw, name = encoded_both(path, attribute)
+        room = op._room = bytes(size) if 0 < size <= _LITTLE else _room_of(size)
         return self._start(
             op, "getxattr", (raw, name, room), user_data, flags, drain, timeout,
             _getxattr, name, room, raw, size,
@@ -125,7 +124,7 @@ class XattrOperations(InFlight):
         name = encoded(attribute)
         op = XattrCompletion()
         op._path = file
-        room = op._room = _room_of(size)
+        room = op._room = bytes(size) if 0 < size <= _LITTLE else _room_of(size)
         return self._start(
             op, operation, (name, room, file), user_data, flags, drain, timeout,
             _fgetxattr, target, name, room, size,
@@ -155,11 +154,11 @@ class XattrOperations(InFlight):
 
         See `io_uring_prep_setxattr(3)`, kernel 5.19.
         """
-        if not is_path(path):
+        if path.__class__ is not str and not is_path(path):
             return self._fsetxattr("setxattr", path, attribute, value, xattr_flags, user_data, flags, drain, timeout)
         op = PathNoneCompletion()
-        op._path = os.fspath(path)
-        raw, name = encoded(op._path), encoded(attribute)
+        op._path = path
+        raw, name = encoded_both(path, attribute)
         held = value if value.__class__ is bytes else export(value, writable=False)
         return self._start(
             op, "setxattr", (held, raw, name), user_data, flags, drain, timeout,
@@ -213,10 +212,8 @@ class XattrOperations(InFlight):
         )  # fmt: skip
 
 
-def _room_of(size: int) -> bytes | CData:
-    """Memory that nobody else has seen, so that the kernel may write to it."""
-    if 0 < size <= _LITTLE:
-        return bytes(size)
+def _room_of(size: int) -> CData:
+    """Memory for large values; for others, see TransferOperations.read."""
     if not 0 < size <= LONGEST_VALUE:
         raise ValueError(f"size must be between 1 and {LONGEST_VALUE} bytes, not {size}")
     return _allocate(CHARS, size)

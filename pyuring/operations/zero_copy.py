@@ -70,20 +70,27 @@ class ZeroCopyOperations(InFlight):
 
         See `io_uring_prep_send_zc(3)`, kernel 6.0.
         """
-        target = descriptor(sock)
+        target = sock if isinstance(sock, int) else descriptor(sock)
         name = b"" if address is None else encode_for(sock, address)
         how = _REPORT_POLL_FIRST if poll_first else _REPORT
         op = ZeroCopyCompletion()
-        if isinstance(data, RegisteredBuffer):
+        if data.__class__ is RegisteredBuffer:
             return self._start(
                 op, "send_zc", (data._memory.pin, name, sock), user_data, flags, drain, timeout,
                 _send_zc_fixed, target, data._c, msg_flags, how, name, len(name),
             )  # fmt: skip
-        hold, memory, length = memory_of(self, data, writable=False)
-        return self._start(
-            op, "send_zc", (hold, name, sock), user_data, flags, drain, timeout,
-            _send_zc, target, memory, length, msg_flags, how, name, len(name),
-        )  # fmt: skip
+        if data.__class__ is bytes:
+            hold, memory, length = data, data, len(data)
+        else:
+            hold, memory, length = memory_of(self, data, writable=False)
+        try:
+            tag = self._enlist(op, "send_zc", (hold, name, sock), user_data, flags, drain, timeout)
+            while (code := _send_zc(self._c, tag, target, memory, length, msg_flags, how, name, len(name))) < 0:
+                self._refused(code, (target, memory, length))
+        except BaseException as error:
+            self._withdraw(op, hold, error)
+            raise
+        return op
 
     def sendmsg_zc(
         self,

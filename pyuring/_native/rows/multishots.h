@@ -1,11 +1,11 @@
 /* Operations with many results: rows of operations.h. */
 /* clang-format off */
 FILE_OPERATION(accept_multishot, IORING_OP_ACCEPT, "5.19", (int accept_flags, int64_t direct), FIRST_OF(CHECK_ALONE, CHECK_DIRECT(direct)),
-	io_uring_prep_multishot_accept(sqe, fd, NULL, NULL, accept_flags), sqe->file_index = FILE_INDEX(direct), kind = PYURING_MULTISHOT)
+	io_uring_prep_multishot_accept(sqe, fd, NULL, NULL, CLOEXEC(accept_flags, direct)), sqe->file_index = FILE_INDEX(direct), kind = PYURING_MULTISHOT)
 FILE_OPERATION(recv_multishot, IORING_OP_RECV, "6.0", (void *buffers, int msg_flags, bool bundle, bool empty_is_data), FIRST_OF(CHECK_ALONE, FIRST_OF(CHECK_GROUP(buffers), CHECK_RECEIVED(msg_flags))),
 	io_uring_prep_recv_multishot(sqe, fd, NULL, 0, msg_flags), sqe->ioprio |= bundle ? PYURING_RECVSEND_BUNDLE : 0, SELECT_FROM(buffers),
 	kind = PYURING_MULTISHOT | (empty_is_data ? PYURING_EMPTY_IS_DATA : 0))
-FILE_OPERATION(recvmsg_multishot, IORING_OP_RECVMSG, "6.0", (void *buffers, void *message, int msg_flags, bool empty_is_data), FIRST_OF(CHECK_ALONE, CHECK_GROUP(buffers)),
+FILE_OPERATION(recvmsg_multishot, IORING_OP_RECVMSG, "6.0", (void *buffers, void *message, int msg_flags, bool empty_is_data), FIRST_OF(CHECK_ALONE, FIRST_OF(CHECK_GROUP(buffers), CHECK_RECEIVED(msg_flags))),
 	io_uring_prep_recvmsg_multishot(sqe, fd, (struct msghdr *)message, (unsigned)msg_flags), SELECT_FROM(buffers),
 	kind = PYURING_MULTISHOT | (empty_is_data ? PYURING_EMPTY_IS_DATA : 0))
 FILE_OPERATION(recv_zc, PYURING_OP_RECV_ZC, "6.15", (uint32_t queue, int64_t length), FIRST_OF(CHECK_ALONE, CHECK_LENGTH(length)),
