@@ -53,6 +53,12 @@ ELSEWHERE = {
     "URING_CMD128": "not offered: no kernel that pyuring was tested on has it",
 }
 
+#: Names that annotations have for longer types.
+ALIASES = {
+    "Message": "(bytes, ancdata, msg_flags, address)",
+    "MessageInto": "(int, ancdata, msg_flags, address)",
+}
+
 #: What the annotations of the methods cannot tell.
 FIXED = {"readinto", "write", "readv", "writev", "send", "recv_into", "send_zc", "uring_cmd"}
 PROVIDED = {"readinto", "recv_into", "recv_multishot", "recvmsg_multishot", "read_multishot"}
@@ -70,7 +76,7 @@ def returned(method: Any) -> tuple[str, set[str]]:
     handle, _, inner = annotation.partition("[")
     variants = {"multishot"} if handle == "Multishot" else {"zero copy"} if handle == "ZeroCopyCompletion" else set()
     value = inner.rstrip("]") if inner.count("[") == 0 else inner[:-1]
-    return value or "int", variants
+    return ALIASES.get(value, value) or "int", variants
 
 
 def variants_of(name: str, method: Any) -> str:

@@ -25,8 +25,11 @@ _ADD = EpollOp.ADD
 PLAIN = "nop"
 #: These have a msghdr or an array of iovecs to build, and cannot be as cheap.
 WITH_ARRAYS = frozenset(
-    {"readv", "writev", "sendmsg", "sendmsg_zc", "recvmsg", "recvmsg_into", "recvfrom", "recvfrom_into"}
-)
+    {
+        "readv", "writev", "sendmsg", "sendmsg_zc", "recvmsg", "recvmsg_into", "recvfrom", "recvfrom_into",
+        "recvmsg_multishot",
+    }
+)  # fmt: skip
 
 
 @dataclass
@@ -46,6 +49,7 @@ class Things:
     files: RegisteredFiles
     file: RegisteredFile
     provided: BufferRing
+    roomy: BufferRing
     target: Completion[Any]
     timer: Completion[Any]
 
@@ -63,7 +67,8 @@ def things_for(ring: Ring) -> Iterator[Things]:
         yield Things(
             fd, sock, sock.fileno(), epoll.fileno(), ring.fileno(),
             bytearray(64), b"d" * 64, [bytearray(32), bytearray(32)], pages,
-            files, files[1], ring.buffer_ring(4, 64), ring.poll(fd), ring.timeout(100),
+            files, files[1], ring.buffer_ring(4, 64), ring.buffer_ring(4, 512),
+            ring.poll(fd), ring.timeout(100),
         )  # fmt: skip
 
 
@@ -130,6 +135,8 @@ OPERATIONS: dict[str, Prepare] = {
     "fixed_fd_install": lambda r, t: r.fixed_fd_install(t.file),
     "accept_multishot": lambda r, t: r.accept_multishot(t.socket_fd),
     "recv_multishot": lambda r, t: r.recv_multishot(t.socket_fd, t.provided),
+    "recvmsg_multishot": lambda r, t: r.recvmsg_multishot(t.socket_fd, t.roomy),
+    "recv_zc": lambda r, t: r.recv_zc(t.socket_fd, 0),
     "read_multishot": lambda r, t: r.read_multishot(t.fd, t.provided),
     "poll_multishot": lambda r, t: r.poll_multishot(t.fd),
     "timeout_multishot": lambda r, t: r.timeout_multishot(1.5),

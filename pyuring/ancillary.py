@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pyuring.addresses import Address
 
-__all__ = ["Ancillary", "ReceivedMessage", "pack", "parse_recvmsg_out", "unpack"]
+__all__ = ["HEADER", "Ancillary", "ReceivedMessage", "pack", "parse_recvmsg_out", "unpack"]
 
 #: (level, type, data), as in `socket`.
 Ancillary: TypeAlias = "tuple[int, int, bytes]"
@@ -27,6 +27,8 @@ _HEADER = struct.Struct("@Nii")
 _DATA: int = socket.CMSG_LEN(0)
 #: struct io_uring_recvmsg_out: namelen, controllen, payloadlen, flags.
 _RECVMSG_OUT = struct.Struct("=IIII")
+#: How long it is.
+HEADER: int = _RECVMSG_OUT.size
 
 
 class ReceivedMessage(NamedTuple):

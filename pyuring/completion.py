@@ -12,6 +12,7 @@ from pyuring.timing import nanoseconds
 
 if TYPE_CHECKING:
     from pyuring.inflight import InFlight
+    from pyuring.provided_buffers import ProvidedBuffer
 
 __all__ = [
     "BytesCompletion",
@@ -106,6 +107,11 @@ class Completion(Handle, Generic[T_co]):
     """One operation with one result; see `Handle` for what it tells."""
 
     __slots__ = ()
+
+    @property
+    def buffer(self) -> ProvidedBuffer | None:
+        """The provided buffer it brought, for a ``with`` block; None where it brought none."""
+        return None
 
     def result(self, timeout: float | None = None) -> T_co:
         """Return what the operation returns, waiting for it if need be.

@@ -73,6 +73,9 @@ _VALUE_ERRORS: dict[int, str] = {
     lib.PYURING_BAD_COMMAND: (
         "a command has up to 16 bytes, which is what an SQE has room for: 80 on a ring with setup=SetupFlags.SQE128"
     ),
+    lib.PYURING_TRUNCATES: (
+        "MSG_TRUNC does not go with provided buffers: the result would not tell how much of them is used"
+    ),
 }
 
 #: What it says, or the kernel, of the state that the ring is in.

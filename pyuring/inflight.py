@@ -24,7 +24,7 @@ from pyuring import mixed
 from pyuring._ffi import ffi, lib, new
 from pyuring.batch_arrays import install, make_arrays
 from pyuring.errors import misuse
-from pyuring.kernel import OPCODES, SINCE, read_probe
+from pyuring.kernel import SINCE, is_there, read_probe
 from pyuring.preparing import NO_SLOT, Preparing
 from pyuring.timing import nanoseconds
 
@@ -75,7 +75,7 @@ class InFlight(Preparing):
         self._taken_over = 0
         #: What wakes the event loop that waits for this ring.
         self._waker: Waker | None = None
-        #: What the tags of registered things stand for, by number.
+        #: What the tags of registered things stand for, by number, until they come back.
         self._tags: dict[int, object] = {}
         #: The opcodes that the kernel has, once somebody asked.
         self._opcodes: frozenset[int] | None = None
@@ -109,7 +109,7 @@ class InFlight(Preparing):
         """The first kernel that has `operation`, if the running one has not."""
         if self._opcodes is None and not lib.pyuring_is_mine(self._c):
             return None  # closed, forked, or another thread's: nobody to ask
-        return None if OPCODES[operation] in self._supported() else SINCE[operation]
+        return None if is_there(operation, self._supported()) else SINCE.get(operation)
 
     # -- reaping -----------------------------------------------------------------
 

@@ -29,7 +29,6 @@ _TIMED_OUT = lib.PYURING_TIMED_OUT
 _NOTIFIED = lib.PYURING_NOTIFIED
 _COPIED = lib.PYURING_COPIED
 _MESSAGE = lib.PYURING_MESSAGE
-_NUMBER = lib.PYURING_RELEASED - 1
 _NO_SLOT = -1
 
 
@@ -70,7 +69,7 @@ def _stray(ring: InFlight, place: int) -> MessageCompletion:
     if place & _MESSAGE:
         op.operation, op.user_data = "message", place & ~_MESSAGE
     else:
-        op.operation, op.user_data = "released", ring._tags.get(place & _NUMBER)
+        op.operation, op.user_data = "released", ring._tags.get(place)
     return op
 
 
@@ -78,10 +77,14 @@ def hand_out(ring: InFlight, batch: Any, taker: Any) -> None:  # noqa: PLR0912  
     """As `InFlight._hand_out` does for plain batches, for this one."""
     table = ring._table
     holds = ring._holds
+    tags = ring._tags
     for slot, res, flags, details, part in batch:
         shots = None
         if slot & _OF_NO_OPERATION:
             op = part
+            # A tag comes back once; but a sender in another process can make up any number.
+            if details[0] in tags:
+                del tags[details[0]]
         else:
             op = table[slot & _SLOT]
             last = not slot & _PART

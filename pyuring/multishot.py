@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import socket
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pyuring._ffi import lib
+from pyuring.ancillary import HEADER, ReceivedMessage, parse_recvmsg_out
 from pyuring.async_wait import completions_of
 from pyuring.completion import Completion, Handle
 from pyuring.direct import Direct, placed
@@ -14,7 +16,7 @@ from pyuring.provided_buffers import BufferRing, LendingCompletion
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["BytesShot", "DescriptorShot", "Multishot", "Shot", "TimerShot"]
+__all__ = ["BytesShot", "DescriptorShot", "MessageShot", "Multishot", "Shot", "TimerShot"]
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -84,6 +86,40 @@ class BytesShot(Part, LendingCompletion[bytes]):
         return self._data
 
 
+class MessageShot(Part, LendingCompletion[Any]):
+    """A message that arrived in a provided buffer, behind its address and ancillary data."""
+
+    __slots__ = ("_data", "_last", "_room", "multishot")
+
+    _data: tuple[Any, ...] | None
+    #: Bytes for the address and for ancillary data.
+    _room: tuple[int, int]
+
+    @property
+    def message(self) -> ReceivedMessage:
+        """The message where it is: its data is a memoryview, good until the buffer is given back."""
+        (data,) = self._lend()
+        return self._parsed()._replace(data=data)
+
+    def _parsed(self) -> ReceivedMessage:
+        message = parse_recvmsg_out(super()._views()[0], *self._room)
+        return message._replace(msg_flags=message.msg_flags & ~socket.MSG_CMSG_CLOEXEC)
+
+    def _views(self) -> list[memoryview]:
+        return [self._parsed().data]
+
+    def _value(self, res: int) -> tuple[Any, ...]:
+        if self._data is None:
+            message = self._parsed()
+            self._data = (bytes(message.data), *message[1:])
+        if self._lent is None:  # else whoever looks at it gives it back
+            self._give_back()
+        return self._data
+
+    def _is_end(self, res: int) -> bool:
+        return res <= HEADER + sum(self._room)
+
+
 class Multishot(Handle, Generic[T_co]):
     """An operation that goes on until it is cancelled, or there is nothing more to come.
 
@@ -97,12 +133,19 @@ class Multishot(Handle, Generic[T_co]):
     last round of a timer, cancelled), and raises the ``OSError`` of any other.
     """
 
-    __slots__ = ("_buffers", "_came", "_direct", "_shot", "_shots", "_streams")
+    __slots__ = ("_buffers", "_came", "_direct", "_room", "_shot", "_shots", "_streams")
 
-    def __init__(self, shot: type[Completion[T_co]], buffers: BufferRing | None = None, direct: Direct = None) -> None:
+    def __init__(
+        self,
+        shot: type[Completion[T_co]],
+        buffers: BufferRing | None = None,
+        direct: Direct = None,
+        room: tuple[int, int] = (0, 0),
+    ) -> None:
         self._shot = shot
         self._buffers = buffers
         self._direct = direct
+        self._room = room
         #: What came for the iteration, in order; and, to be given first, what came before that,
         #: in reverse order.
         self._shots: list[Any] = []
@@ -124,7 +167,9 @@ class Multishot(Handle, Generic[T_co]):
 
     def _equip(self, shot: Any) -> None:
         """Give a new result what it needs of this handle."""
-        if isinstance(shot, BytesShot):
+        if isinstance(shot, MessageShot):
+            shot._room = self._room
+        if isinstance(shot, BytesShot | MessageShot):
             shot._buffers = self._buffers
             shot._lent = shot._data = None
         elif isinstance(shot, DescriptorShot):
@@ -135,8 +180,6 @@ class Multishot(Handle, Generic[T_co]):
         ring = self._ring
         if ring._c.owner and not lib.pyuring_is_mine(ring._c):
             raise ring._not_yours()
-        if ring._batch is not None:
-            ring._hand_out()
         queue = ring._ready
         mine: list[Any] = []
         rest: list[Any] = []
@@ -174,7 +217,10 @@ class Multishot(Handle, Generic[T_co]):
                 return shot  # type: ignore[no-any-return]
 
     def _check_end(self) -> None:
-        """Raise what ended it, if that was no clean end."""
+        """Raise what ended it, if that was no clean end. An end can be in a buffer, too: of a message."""
+        for end in self._came:
+            if isinstance(end, LendingCompletion):
+                end._give_back()
         res = self.res or 0
         if res < 0 and res not in (-errno.ECANCELED, -errno.ETIME):
             raise self._error(res)

@@ -188,7 +188,9 @@ class Preparing:
     def _refused(self, code: int, arguments: tuple[object, ...] = ()) -> None:
         """Make room if that is what a preparation lacked, or raise what is wrong with it."""
         if code == lib.PYURING_NO_ROOM:
-            self._make_room()
+            number = self._taken_over
+            if self._c.limit - self._c.expected < SQES_AT_MOST:
+                self._enter(1, -1, None, number)
         elif code in (-errno.EBUSY, -errno.EAGAIN):
             # The kernel takes no SQEs until CQEs are reaped, or it has memory again.
             if not self._enter(0, -1):
@@ -210,10 +212,10 @@ class Preparing:
         return RuntimeError("the ring is closed")
 
     def _make_room(self) -> None:
+        """Wait until a slot is free; what is reaped stays for wait()."""
         number = self._taken_over
-        # Unless a signal handler has reaped something meanwhile.
-        if self._free < 0 or self._c.limit - self._c.expected < SQES_AT_MOST:
-            self._enter(1, -1, None, number)  # what is reaped stays for wait()
+        if self._free < 0:  # else a signal handler has reaped something
+            self._enter(1, -1, None, number)
 
     def _withdraw(self, op: Handle, hold: object, error: BaseException) -> None:
         """Undo a preparation that raised, unless the operation was queued nonetheless.

@@ -56,7 +56,8 @@ class BufferRing:
         self.size = size
         #: Whether the kernel uses a buffer bit by bit.
         self.incremental = incremental
-        self._slab = mmap.mmap(-1, count * size)
+        # A forked child has what was lent to it as it was then, and writes to none of the parent's.
+        self._slab = mmap.mmap(-1, count * size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._entries = mmap.mmap(-1, count * ENTRY)
         #: What the kernel and C read and write, for as long as they may.
         self._memory: list[CData] = [

@@ -329,11 +329,12 @@ class BufferRegistration(InFlight):
         if tag is None:
             return 0
         self._last_tag += 1
-        self._tags[self._last_tag] = tag
-        return int(lib.PYURING_RELEASED | self._last_tag)
+        number = int(lib.PYURING_RELEASED | self._last_tag)
+        self._tags[number] = tag
+        return number
 
     def _forget_tag(self, number: int) -> None:
-        self._tags.pop(number & ~lib.PYURING_RELEASED, None)
+        self._tags.pop(number, None)
 
     def _register_memories(self, memories: list[Memory | None], numbers: list[int]) -> int:
         vectors: Any = NULL

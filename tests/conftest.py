@@ -32,12 +32,18 @@ SETUPS: dict[str, dict[str, Any]] = {
     "best": {},
     "plain": {"setup": SetupFlags(0)},
     "sqpoll": {"setup": SetupFlags.SQPOLL},
+    "large": {"setup": SetupFlags.SQE128 | SetupFlags.CQE32},
+    "mixed": {"setup": SetupFlags.CQE_MIXED | SetupFlags.SINGLE_ISSUER | SetupFlags.DEFER_TASKRUN},
+    "waits": {"registered_waits": True},
 }
 
 #: The modules whose tests run on each of them.
 CORE = {
-    "test_completion", "test_control", "test_files", "test_links", "test_paths", "test_registered", "test_second_look",
-    "test_sockets", "test_transfers",
+    "test_buffer_groups", "test_completion", "test_control", "test_descriptors", "test_files", "test_links",
+    "test_messages", "test_multishot", "test_paths", "test_pipes", "test_provided_buffers", "test_readiness",
+    "test_recvmsg_multishot",
+    "test_registered", "test_second_look", "test_socket_options", "test_sockets", "test_synchronisation", "test_timers",
+    "test_transfers", "test_vectors", "test_xattrs", "test_zero_copy",
 }  # fmt: skip
 
 

@@ -187,6 +187,24 @@ def test_a_buffer_that_another_thread_gives_back_lets_a_waiting_task_go_on(ring:
     assert got == [b"1", b"2"]
 
 
+def test_what_is_armed_again_while_a_task_looks_is_submitted(packets: Pair) -> None:
+    ours, theirs = packets
+
+    async def main() -> None:
+        with Ring(8, setup=0) as ring:
+            shots = ring.recv_multishot(ours, ring.buffer_ring(1, 16))
+            theirs.send(b"0")
+            held = await anext(shots)
+            theirs.send(b"1")
+            time.sleep(0.005)  # the kernel ends it for lack of buffers, which nobody has seen yet
+            assert held.result() == b"0"
+            shot = await asyncio.wait_for(anext(shots), 5)
+            assert shot.result() == b"1"
+            assert ring.stats()["rearmed"] > 0
+
+    run(main())
+
+
 def test_what_starves_is_cancelled_for_a_waiting_task(ring: Ring, packets: Pair) -> None:
     ours, theirs = packets
 

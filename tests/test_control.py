@@ -293,6 +293,8 @@ def test_nop_result_fills_the_two_words_of_a_large_cqe(setup: SetupFlags, monkey
             small = ring.nop()
             assert (op.result(), op.extra) == (number, (2**64 - 1 - number, number))
             assert (small.result(), small.extra) == (0, (0, 0))
+            timed = ring.nop_result(number, extra=(number, 5), timeout=60)
+            assert (timed.result(), timed.extra) == (number, (number, 5))
         assert ring.stats()["unexpected"] == 0
 
 

@@ -248,7 +248,7 @@ def test_megabytes_of_bundles_are_what_was_sent(ring: Ring, family: str, increme
             for op in ring.wait(0):
                 assert op.res is not None
                 held.append((received, op))
-                most = max(most, len(op.buffer.views))  # type: ignore[attr-defined]
+                most = max(most, len(op.buffer.views))  # type: ignore[union-attr]
                 received += op.res
                 del op
             dice.shuffle(held)

@@ -107,12 +107,12 @@ def test_held_leases_only_slow_it_down() -> None:
         held = []
         number = 0
         for shot in shots:
-            assert bytes(shot.buffer) == message(number)  # type: ignore[attr-defined]
+            assert bytes(shot.buffer) == message(number)  # type: ignore[arg-type]
             number += 1
             held.append((number - 1, shot))
             while len(held) >= 8 or (held and dice.random() < 0.4):
                 which, lent = held.pop(dice.randrange(len(held)))
-                with lent.buffer as view:  # type: ignore[attr-defined]
+                with lent.buffer as view:  # type: ignore[union-attr]
                     assert view == message(which)
             del shot
         assert number == MESSAGES // 6

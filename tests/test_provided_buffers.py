@@ -6,6 +6,7 @@ import errno
 import gc
 import os
 import socket
+import struct
 import threading
 import time
 from typing import Any
@@ -86,7 +87,7 @@ def test_a_result_in_the_block_does_not_take_the_view_away(ring: Ring, packets: 
     shots = ring.recv_multishot(packets[0], buffers)
     packets[1].send(b"hello")
     shot = next(shots)
-    with shot.buffer as view:  # type: ignore[attr-defined]
+    with shot.buffer as view:  # type: ignore[union-attr]
         assert shot.result() == b"hello"
         assert view == b"hello"
         check_balance(ring, buffers, lent=1)
@@ -103,16 +104,16 @@ def test_a_result_gives_the_buffer_back(ring: Ring, packets: Pair) -> None:
     assert shot.result() == b"hello"
     check_balance(ring, buffers)
     with pytest.raises(ValueError, match="given back"):
-        _ = shot.buffer.views  # type: ignore[attr-defined]
+        _ = shot.buffer.views  # type: ignore[union-attr]
 
 
 def test_what_brought_nothing_has_no_buffer(ring: Ring, sockets: Pair) -> None:
     buffers = ring.buffer_ring(2, 100)
     sockets[1].close()
     op = ring.recv_into(sockets[0], buffers)
-    assert op.buffer is None  # type: ignore[attr-defined]
+    assert op.buffer is None
     assert op.result() == 0
-    assert op.buffer is None  # type: ignore[attr-defined]
+    assert op.buffer is None
     check_balance(ring, buffers)
 
 
@@ -207,10 +208,10 @@ def test_a_wait_with_a_time_limit_waits_for_buffers_so_long(ring: Ring, packets:
     theirs.send(b"0")
     theirs.send(b"1")
     held = next(shots)
-    start, cpu = time.monotonic(), time.process_time()
+    start, cpu = time.monotonic(), time.thread_time()
     assert ring.wait(1, timeout=0.2) == []
     assert time.monotonic() - start >= 0.19
-    assert time.process_time() - cpu < 0.1
+    assert time.thread_time() - cpu < 0.1
     held.result()
 
 
@@ -226,7 +227,7 @@ def test_leases_may_be_given_back_in_another_thread(ring: Ring, packets: Pair, h
     todo = []
     for number in range(0, 40, 2):
         todo = [next(shots), next(shots)]
-        assert [bytes(shot.buffer) for shot in todo] == [b"%d" % number, b"%d" % (number + 1)]  # type: ignore[attr-defined]
+        assert [bytes(shot.buffer) for shot in todo] == [b"%d" % number, b"%d" % (number + 1)]  # type: ignore[arg-type]
 
         def consume() -> None:
             while todo:  # noqa: B023
@@ -234,7 +235,7 @@ def test_leases_may_be_given_back_in_another_thread(ring: Ring, packets: Pair, h
                 if how == "result":
                     shot.result()
                 elif how == "release":
-                    shot.buffer.release()  # type: ignore[attr-defined]
+                    shot.buffer.release()  # type: ignore[union-attr]
 
         thread = threading.Thread(target=consume)
         thread.start()
@@ -250,10 +251,10 @@ def test_threads_that_give_the_same_lease_back_do_so_once(ring: Ring, packets: P
     for _ in range(50):
         packets[1].send(b"x")
         shot = next(shots)
-        threads = [threading.Thread(target=shot.buffer.release) for _ in range(4)]  # type: ignore[attr-defined]
+        threads = [threading.Thread(target=shot.buffer.release) for _ in range(4)]  # type: ignore[union-attr]
         for thread in threads:
             thread.start()
-        shot.buffer.release()  # type: ignore[attr-defined]
+        shot.buffer.release()  # type: ignore[union-attr]
         for thread in threads:
             thread.join()
         del shot
@@ -319,7 +320,44 @@ def test_what_a_worker_thread_keeps_is_waited_for_without_spinning(ring: Ring, p
     other.close()
 
 
+def test_the_length_of_a_truncated_message_is_not_taken_for_that_of_data(ring: Ring, packets: Pair) -> None:
+    ours, theirs = packets
+    buffers = ring.buffer_ring(4, 8)
+    for prepare in (ring.recv_into, ring.recv_multishot):
+        with pytest.raises(ValueError, match="MSG_TRUNC"):
+            prepare(ours, buffers, msg_flags=socket.MSG_TRUNC)
+    assert ring.in_flight == 0
+    theirs.send(b"12345678 and more")
+    op = filled(ring, ours, buffers)
+    assert (op.result(), bytes(op.buffer)) == (8, b"12345678")
+    op.buffer.release()
+    check_balance(ring, buffers)
+
+
 # -- single operations ---------------------------------------------------------------------------
+
+
+def test_a_buffer_that_a_worker_thread_keeps_has_its_own_length(ring: Ring, packets: Pair) -> None:
+    ours, theirs = packets
+    quiet, other = socket.socketpair()
+    buffers = ring.buffer_ring(2, 16)
+    with quiet, other:
+        pinning: Any = ring.recv_into(quiet, buffers, flags=SqeFlags.ASYNC)
+        ring.submit()
+        with no_longer_than(5):
+            while available_to_kernel(ring, buffers) == 2:
+                time.sleep(0.001)
+        theirs.send(b"x")
+        filled(ring, ours, buffers).buffer.release()
+        # The other buffer has the place of the first now, and there the kernel shortens it
+        # where it is the end of a bundle.
+        assert struct.unpack_from("=IH", buffers._entries, 8) == (16, 1)
+        struct.pack_into("=I", buffers._entries, 8, 3)
+        other.send(b"0123456789abcdef")
+        assert pinning.result(timeout=5) == 16
+        assert bytes(pinning.buffer) == b"0123456789abcdef"
+        pinning.buffer.release()
+    check_balance(ring, buffers)
 
 
 def test_a_file_is_read_into_provided_buffers(ring: Ring, data_file: int) -> None:
@@ -327,7 +365,7 @@ def test_a_file_is_read_into_provided_buffers(ring: Ring, data_file: int) -> Non
     ops = [ring.readinto(data_file, buffers, offset=offset) for offset in (0, 64000, 65000, 65536)]
     assert [op.result() for op in ops] == [1000, 1000, 536, 0]
     for op, offset in zip(ops[:3], (0, 64000, 65000), strict=True):
-        assert bytes(op.buffer) == os.pread(data_file, 1000, offset)  # type: ignore[attr-defined]
+        assert bytes(op.buffer) == os.pread(data_file, 1000, offset)  # type: ignore[arg-type]
     check_balance(ring, buffers, lent=3)
     del ops, op
     check_balance(ring, buffers)
@@ -341,7 +379,7 @@ def test_no_buffer_left_is_the_error_that_the_kernel_gives(ring: Ring, sockets: 
         with pytest.raises(OSError) as caught:
             op.result()
         assert caught.value.errno == errno.ENOBUFS
-        assert op.buffer is None  # type: ignore[attr-defined]
+        assert op.buffer is None
     held.buffer.release()
     check_balance(ring, buffers)
 
@@ -373,7 +411,7 @@ def test_they_can_be_linked(ring: Ring, sockets: Pair) -> None:
         ring.send(sockets[1], b"through")
         op = ring.recv_into(sockets[0], buffers)
     assert op.result() == 7
-    with op.buffer as view:  # type: ignore[attr-defined]
+    with op.buffer as view:  # type: ignore[union-attr]
         assert view == b"through"
     with pytest.raises(ZeroDivisionError), ring.link():
         given_up = ring.recv_into(sockets[0], buffers)
@@ -394,3 +432,27 @@ def test_a_polled_submission_queue_takes_them(sockets: Pair) -> None:
         shots.cancel()
         assert list(shots) == []
         check_balance(ring, buffers)
+
+
+def test_a_forked_child_has_its_own_copy_of_what_is_lent(ring: Ring, sockets: Pair, pipe: tuple[int, int]) -> None:
+    reader, writer = pipe
+    buffers = ring.buffer_ring(1, 16)
+    sockets[1].send(b"before")
+    shots: Any = ring.recv_multishot(sockets[0], buffers)
+    shot = next(shots)
+    view = shot.buffer.views[0]
+    seen = b""
+    child = os.fork()
+    if child == 0:
+        try:
+            os.read(reader, 1)
+            seen = bytes(view)
+            view[:] = b"scribe"
+        finally:
+            os._exit(0 if seen == b"before" else 1)
+    shot.buffer.release()
+    sockets[1].send(b"behind")
+    shot = next(shots)
+    os.write(writer, b"x")
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert shot.result() == b"behind"

@@ -97,7 +97,7 @@ def test_the_contract_of_a_ring_is_there() -> None:
 
 
 def test_the_contract_of_a_completion_is_there() -> None:
-    expected = {"user_data", "res", "flags", "done", "result", "cancel", "operation", "extra"}
+    expected = {"user_data", "res", "flags", "done", "result", "cancel", "operation", "extra", "buffer"}
     assert set(public_names_of(Completion)) == expected
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from specs.kit import sqe_at
 
 from pyuring import RegisteredBuffer, RegisteredBuffers, RegisteredFile, RegisteredFiles, Ring, SqeFlags
 from pyuring.registered_memory import slab
@@ -22,8 +23,7 @@ READ, WRITE, READ_FIXED, WRITE_FIXED = 22, 23, 4, 5
 
 
 def last_opcode(ring: Ring) -> int:
-    sq = ring._c.ring.sq
-    return int(sq.sqes[(sq.sqe_tail - 1) & sq.ring_mask].opcode)
+    return sqe_at(ring).opcode
 
 
 # -- buffers ---------------------------------------------------------------------------
@@ -73,8 +73,7 @@ def test_the_buffers_of_a_slab_are_aligned_and_apart(ring: Ring, data_file: int,
     for buffer in pool:
         assert len(buffer) == len(buffer.view) == size
         ring.readinto(data_file, buffer, 0)
-        sq = ring._c.ring.sq
-        addresses.append(int(sq.sqes[(sq.sqe_tail - 1) & sq.ring_mask].addr))
+        addresses.append(sqe_at(ring).addr)
     alignment = min(1 << (size - 1).bit_length(), 4096)
     assert all(address % alignment == 0 for address in addresses)
     assert all(there - here >= size for here, there in itertools.pairwise(addresses))
@@ -340,8 +339,7 @@ def test_a_registered_file_is_taken_for_no_descriptor_by_the_system(ring: Ring, 
 def test_registered_files_carry_the_fixed_file_flag(ring: Ring, sockets: tuple[socket.socket, socket.socket]) -> None:
     files = ring.register_files([sockets[0]])
     ring.recv(files[0], 1)
-    sq = ring._c.ring.sq
-    assert sq.sqes[(sq.sqe_tail - 1) & sq.ring_mask].flags == SqeFlags.FIXED_FILE
+    assert sqe_at(ring).flags == SqeFlags.FIXED_FILE
 
 
 def test_files_and_buffers_are_registered_together(ring: Ring, data_file: int) -> None:

@@ -227,8 +227,36 @@ def test_tags_do_not_disturb_operations(ring: Ring, data_file: int) -> None:
         assert [op.user_data for op in done if op.operation != "released"] == [number, number]
         tags = [op.user_data for op in done if op.operation == "released"]
         assert tags == ([f"tag {number - 1}"] if number else [])
+        assert len(ring._tags) == 1, "those that came are forgotten"
     assert ring.stats()["unexpected"] == 0
     assert ring.in_flight == 0
+
+
+def test_what_is_submitted_has_the_buffer_it_was_submitted_with(data_file: int) -> None:
+    # A SQPOLL thread comes to it later than submit().
+    with Ring(128, setup=SetupFlags.SQPOLL) as ring:
+        buffers = ring.register_buffers([bytearray(512)])
+        for _ in range(20):
+            reads = [ring.readinto(data_file, buffers[0], 0) for _ in range(100)]
+            ring.submit()
+            buffers.update(0, bytearray(512))
+            assert [op.result() for op in reads] == [512] * 100
+
+
+def test_a_tag_that_came_back_is_not_kept(ring: Ring) -> None:
+    class Tag:
+        pass
+
+    buffers = ring.register_buffers(sparse=1)
+    tags = weakref.WeakSet[Tag]()
+    for _ in range(100):
+        tag = Tag()
+        tags.add(tag)
+        updated(buffers, 0, bytearray(10), tag=tag)
+        ring.wait(0)
+    del tag
+    assert len(tags) == 1, "that of the buffer which is still there"
+    assert len(ring._tags) == 1
 
 
 # -- buffers of another ring ------------------------------------------------------------------------------

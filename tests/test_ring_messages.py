@@ -387,3 +387,14 @@ def test_a_slot_of_a_table_that_is_not_the_targets_is_refused(ring: Ring, other:
     with pytest.raises(ValueError, match="unregistered"):
         ring.msg_ring_fd(other, file)
     assert ring.in_flight == 0
+
+
+def test_a_message_can_carry_any_errno(other: Ring) -> None:
+    other.expects_messages = True
+    for code in (errno.EINVAL, errno.ENOENT):
+        pyuring.send_message(other, 7, -code)
+        (message,) = other.wait(1)
+        with pytest.raises(OSError) as caught:
+            message.result()
+        assert type(caught.value) is not pyuring.UnsupportedError
+        assert caught.value.errno == code

@@ -183,8 +183,8 @@ def test_an_operation_without_a_time_limit_is_not_given_one(ring: Ring, pipe: tu
 def test_a_multishot_timeout_goes_on_in_the_new_rhythm(ring: Ring) -> None:
     ticks = ring.timeout_multishot(60)
     ring.submit()
-    ring.timeout_update(ticks, 0.002).result()
     started = time.monotonic()
+    ring.timeout_update(ticks, 0.002).result()
     steps = iter(ticks)
     for _ in range(5):
         assert next(steps).result() is None

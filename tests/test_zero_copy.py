@@ -54,6 +54,22 @@ def test_the_memory_is_released_once_the_peer_has_the_data(ring: Ring, connectio
     assert ring.in_flight == 0
 
 
+def test_the_memory_is_released_also_before_the_time_limit_is_over_with(
+    ring: Ring, connection: Pair, send: Send
+) -> None:
+    # To the loopback interface the notification comes before the CQE of the link timeout.
+    ours, theirs = connection
+    for _ in range(20):
+        data = bytearray(1000)
+        op = send(ring, ours, data, timeout=5)
+        assert op.result() == 1000
+        op.wait_released(timeout=5)
+        data.append(0)
+        received(theirs, 1000)
+    assert op.copied is True
+    assert (ring._c.expected, ring._c.notifying) == (0, 0)
+
+
 def test_each_send_comes_out_of_wait_once(ring: Ring, connection: Pair, send: Send) -> None:
     ours, theirs = connection
     operations = [send(ring, ours, bytes([i]) * 1000, user_data=i) for i in range(20)]

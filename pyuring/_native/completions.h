@@ -63,6 +63,15 @@ union pyuring_made_cqe {
 	struct io_uring_cqe cqe;
 };
 
+/* The two words that a CQE of 32 bytes has more than others. */
+static void pyuring_read_extra(const struct pyuring *u, const struct io_uring_cqe *cqe, uint64_t extra[2])
+{
+	bool large = u->ring.flags & IORING_SETUP_CQE32 || cqe->flags & PYURING_CQE_F_32;
+
+	extra[0] = large ? cqe->big_cqe[0] : 0;
+	extra[1] = large ? cqe->big_cqe[1] : 0;
+}
+
 /* What a CQE brought, besides res and flags, to the last entry of the batch. */
 static void pyuring_batch_details(struct pyuring *u, uint64_t place, const struct io_uring_cqe *cqe)
 {
@@ -70,12 +79,8 @@ static void pyuring_batch_details(struct pyuring *u, uint64_t place, const struc
 
 	u->batch_is_mixed = true;
 	u->batch_places[n] = place;
-	if (u->batch_extra) {
-		bool large = u->ring.flags & IORING_SETUP_CQE32 || cqe->flags & PYURING_CQE_F_32;
-
-		u->batch_extra[2 * n] = large ? cqe->big_cqe[0] : 0;
-		u->batch_extra[2 * n + 1] = large ? cqe->big_cqe[1] : 0;
-	}
+	if (u->batch_extra)
+		pyuring_read_extra(u, cqe, &u->batch_extra[2 * n]);
 }
 
 #include "parts.h"
@@ -117,15 +122,16 @@ static void pyuring_reap(struct pyuring *u)
 }
 
 /* Completions that the kernel shows only after being entered: overflowed ones, task
- * work of a DEFER_TASKRUN ring, and all of an IOPOLL ring. */
+ * work of a DEFER_TASKRUN ring, which says so if it may, and all of an IOPOLL ring. */
 static bool pyuring_holds_back(struct pyuring *u)
 {
 	unsigned flags = IO_URING_READ_ONCE(*u->ring.sq.kflags);
 
 	if (flags & IORING_SQ_CQ_OVERFLOW)
 		u->overflows++;
-	return flags & (IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN) ||
-	       (u->ring.flags & IORING_SETUP_IOPOLL && u->expected != io_uring_cq_ready(&u->ring));
+	if (flags & (IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN))
+		return true;
+	return u->tells_nothing && u->expected != io_uring_cq_ready(&u->ring);
 }
 
 /* The kernel runs a limited amount of task work per call (20 items in 6.18), so a

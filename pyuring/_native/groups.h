@@ -129,8 +129,9 @@ static uint32_t pyuring_lend(struct pyuring_group *group, uint16_t bid, uint32_t
 		uint32_t room, part;
 
 		/* Where a bundle is to end in a buffer, the kernel shortens its entry, and
-		 * leaves it so if then nothing came. */
-		if (!group->incremental)
+		 * leaves it so if then nothing came. But where a worker thread has kept the
+		 * buffer for long, its place may be another one's by now. */
+		if (!group->incremental && group->ring->bufs[buffer->entry].bid == bid)
 			buffer->length = group->ring->bufs[buffer->entry].len;
 		room = buffer->length - buffer->used;
 		part = length < room ? length : room;

@@ -8,6 +8,7 @@
 #define PYURING_MULTISHOT_H
 
 #include "cancel.h"
+#include "messages.h"
 
 /* Put the copy of the SQE into the SQ; it goes out with whatever is submitted next. */
 static void pyuring_arm_again(struct pyuring *u, unsigned slot)
@@ -89,6 +90,18 @@ static void pyuring_end_soon(struct pyuring *u, struct pyuring_slot *entry)
 	u->stopped = true;
 }
 
+/* What precedes the data of a message in a provided buffer. */
+static int32_t pyuring_message_header(const struct io_uring_sqe *armed)
+{
+	const struct pyuring_message *message = (const struct pyuring_message *)(uintptr_t)armed->addr;
+
+	return (int32_t)(sizeof(struct io_uring_recvmsg_out) + (size_t)message->namelen + message->controllen);
+}
+
+/* A poll of what cannot be waited for (a regular file, /dev/null) is over as soon as it is armed,
+ * always with the same events. One that the CQ had no room for is not, at least not so often. */
+#define PYURING_POLLS_IN_VAIN 16
+
 /* Whether the last CQE of a multishot is not the end of what it is for. A timer knows
  * how often it was to go off, and its copy counts down. */
 static bool pyuring_goes_on(const struct pyuring_slot *entry, const struct io_uring_sqe *armed, int32_t res)
@@ -98,6 +111,11 @@ static bool pyuring_goes_on(const struct pyuring_slot *entry, const struct io_ur
 		return res == -ETIME && armed->off != UINT64_MAX;
 	case IORING_OP_ACCEPT:
 		return res >= 0;
+	case IORING_OP_RECVMSG:
+		return res == -ENOBUFS || res > pyuring_message_header(armed) ||
+		       (res > 0 && entry->kind & PYURING_EMPTY_IS_DATA);
+	case IORING_OP_POLL_ADD:
+		return res > 0 && entry->ended_at_once < PYURING_POLLS_IN_VAIN;
 	default:
 		return res > 0 || res == -ENOBUFS || (res == 0 && entry->kind & PYURING_EMPTY_IS_DATA);
 	}

@@ -58,6 +58,8 @@ struct pyuring_buffer {
 #define FIRST_OF(first, second) ((first) ? (first) : (second))
 /* Provided buffers to take from. */
 #define CHECK_GROUP(buffers) (pyuring_group_of(u, buffers) ? 0 : PYURING_BAD_TABLE)
+/* The result is how long the message was then, and no longer tells what is in which buffers. */
+#define CHECK_RECEIVED(msg_flags) ((msg_flags) & MSG_TRUNC ? PYURING_TRUNCATES : 0)
 #define SELECT_FROM(buffers) \
 	(group = (buffers), sqe->flags |= IOSQE_BUFFER_SELECT, sqe->buf_group = group->id)
 /* `direct`: 0, or the key of the registered file to be made; all ones: the kernel picks one. */

@@ -29,8 +29,12 @@ static void pyuring_reap_shot(struct pyuring *u, unsigned slot, const struct io_
 	bool more = cqe->flags & IORING_CQE_F_MORE;
 
 	pyuring_count_down(&u->armed[slot]);
-	if (!more) {
+	if (more)
+		entry->went_on = true;
+	else {
 		u->expected--;
+		entry->ended_at_once = entry->went_on ? 0 : entry->ended_at_once + 1;
+		entry->went_on = false;
 		more = pyuring_goes_on(entry, &u->armed[slot], cqe->res);
 		if (more && entry->stopped)
 			pyuring_end_soon(u, entry);
@@ -90,6 +94,7 @@ static bool pyuring_was_interrupted(int32_t res)
 /* Give the result of an operation all of whose CQEs are here, but perhaps its notification. */
 static void pyuring_emit_parts(struct pyuring *u, unsigned slot, const struct io_uring_cqe *cqe)
 {
+	unsigned n = u->batch_size;
 	struct pyuring_slot *entry = &u->slots[slot];
 	bool cut = entry->timed_out && pyuring_was_interrupted(entry->res);
 	uint64_t flags = entry->flags | (cut ? PYURING_TIMED_OUT : 0) | (entry->copied ? PYURING_COPIED : 0);
@@ -104,6 +109,8 @@ static void pyuring_emit_parts(struct pyuring *u, unsigned slot, const struct io
 		pyuring_emit(u, slot, entry->res, flags);
 	if (entry->group || entry->kind || u->batch_extra)
 		pyuring_batch_details(u, entry->start, cqe);
+	if (u->batch_extra) /* the last CQE may be that of the link timeout */
+		memcpy(&u->batch_extra[2 * n], entry->extra, sizeof(entry->extra));
 }
 
 /* The link timeout of the operation in `slot` is over. Only with the operation's own CQE
@@ -125,6 +132,7 @@ static void pyuring_reap_part(struct pyuring *u, unsigned slot, bool is_timeout,
 		pyuring_note_timeout(u, entry, cqe->res);
 	else if (cqe->flags & IORING_CQE_F_NOTIF) {
 		entry->notification = false;
+		entry->flags &= ~IORING_CQE_F_MORE; /* where its time limit holds up its result */
 		entry->copied = cqe->res < 0; /* IORING_NOTIF_USAGE_ZC_COPIED is bit 31 */
 		if (entry->answered) {
 			pyuring_emit_notification(u, slot);
@@ -135,6 +143,8 @@ static void pyuring_reap_part(struct pyuring *u, unsigned slot, bool is_timeout,
 	} else {
 		entry->res = cqe->res;
 		entry->flags = cqe->flags;
+		if (u->batch_extra)
+			pyuring_read_extra(u, cqe, entry->extra);
 		entry->parts--;
 		entry->start = pyuring_take_buffer(u, entry, cqe);
 		if (entry->kind == PYURING_WITH_NOTIFICATION && cqe->flags & IORING_CQE_F_MORE) {

@@ -139,8 +139,9 @@ PYURING_HOT void pyuring_track(struct pyuring *u, uint32_t tag, unsigned flags, 
 	entry->cancels_left = PYURING_CANCEL_TRIES;
 	entry->plain = kind == PYURING_ONCE && group == NULL;
 	entry->kind = (uint8_t)kind;
+	entry->ended_at_once = 0;
 	entry->timed_out = entry->cancel_again = entry->notification = entry->copied = false;
-	entry->answered = entry->stopped = entry->starving = entry->unarmed = false;
+	entry->answered = entry->went_on = entry->stopped = entry->starving = entry->unarmed = false;
 	sqe->flags |= flags | tag >> PYURING_TAG_FLAGS;
 	sqe->user_data = entry->id;
 	sqe->personality = u->personality;

@@ -74,6 +74,7 @@ static int pyuring_update_buffer(struct pyuring *u, uint32_t index, const struct
 
 	if (!pyuring_is_mine(u))
 		return PYURING_NOT_YOURS;
+	pyuring_settle(u);
 	return io_uring_register_buffers_update_tag(&u->ring, index, vector, &number, 1);
 }
 

@@ -129,6 +129,8 @@ static int pyuring_setup(struct pyuring *u, uint32_t entries, uint32_t cq_entrie
 	}
 	if (pyuring_self == 0)
 		pyuring_self = ++pyuring_tokens;
+	u->tells_nothing = u->ring.flags & IORING_SETUP_IOPOLL ||
+			   (u->ring.flags & (IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG)) == IORING_SETUP_DEFER_TASKRUN;
 	u->owner = pyuring_self;
 	u->enter_fd = u->ring.ring_fd;
 	u->disabled = flags & IORING_SETUP_R_DISABLED;

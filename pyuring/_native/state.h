@@ -23,6 +23,7 @@ enum {
 	PYURING_STARVED = -5011,        /* all that is in flight waits for buffers that are lent */
 	PYURING_NO_CHAIN = -5012,       /* a multishot operation cannot be linked */
 	PYURING_NOT_POLLED = -5013,     /* an IOPOLL ring has no such operation */
+	PYURING_TRUNCATES = -5014,      /* MSG_TRUNC with provided buffers */
 	PYURING_BAD_FUTEX = -5030,      /* not four aligned bytes of the buffer */
 	PYURING_BAD_COMMAND = -5031,    /* more bytes of command than an SQE has */
 	PYURING_BAD_TIME = -5032,       /* negative, or too long for 64 bits of nanoseconds */
@@ -108,18 +109,21 @@ struct pyuring_slot {
 	struct pyuring_group *group; /* of provided buffers, or NULL */
 	uint32_t flags; /* of its CQE; until it is prepared, RWF_* for PYURING_TAG_RW */
 	int32_t res;
+	uint64_t extra[2];    /* of its CQE, where that has 32 bytes */
 	uint32_t start;       /* of what it brought, in a provided buffer */
 	uint32_t seen;        /* what its group had published when a multishot was armed */
 	uint8_t parts;        /* CQEs still to come before it has its result */
 	uint8_t cancels_left; /* how often to ask again at once */
 	bool plain;           /* the next CQE is its only one, and all there is to it */
 	uint8_t kind;
+	uint8_t ended_at_once; /* how often in a row the first CQE of a multishot was the last */
 	/* Together, because they are cleared together. */
 	bool timed_out;
 	bool cancel_again; /* a request to cancel it missed it */
 	bool notification; /* a zero-copy operation has yet to post it */
 	bool copied;
 	bool answered; /* its result was given, its notification was not */
+	bool went_on;  /* a multishot that has posted something since it was armed */
 	bool stopped;  /* a multishot that is not to be armed again */
 	bool starving; /* a multishot that is not armed: no buffers are left */
 	bool unarmed;  /* one that is not armed because the SQ was full */
@@ -143,6 +147,7 @@ struct pyuring {
 	uint32_t notifying; /* operations that gave it, whose memory is still in use */
 	uint32_t expected;  /* CQEs they will post, a multishot counting for one */
 	uint32_t starving;  /* multishots that wait for buffers */
+	bool tells_nothing; /* about completions that wait for the kernel to be entered */
 	bool expects_messages; /* of other rings: a wait may be for more than is in flight */
 	bool unarmed;       /* some multishot has yet to be armed again */
 	bool stopped;       /* some multishot has ended without a CQE */

@@ -59,6 +59,8 @@ class Operations(
     timeout: seconds after which the operation is cancelled, and its ``result()`` raises
         ``TimeoutError``. It takes a second SQE; see `io_uring_prep_link_timeout(3)`. The
         time runs from the start of the operation, which an earlier ``drain=True`` puts off.
+        Kernels from about 6.15 on let it limit nothing that blocks in a worker thread, such as
+        the ``open`` of a FIFO that nobody writes to: `Completion.cancel` does end that.
 
     Bad arguments raise before anything is queued.
     """

@@ -6,9 +6,12 @@ import select
 import socket as _socket
 from typing import Any
 
-from pyuring._ffi import lib
+from pyuring._ffi import lib, new
+from pyuring.addresses import LONGEST
+from pyuring.ancillary import HEADER
 from pyuring.direct import direct_key
-from pyuring.multishot import BytesShot, DescriptorShot, Multishot, Shot, TimerShot
+from pyuring.multishot import BytesShot, DescriptorShot, MessageShot, Multishot, Shot, TimerShot
+from pyuring.operations.messages import MESSAGE, Message
 from pyuring.provided_buffers import BufferRing, BufferRingRegistration
 from pyuring.registered_files import RegisteredFiles, descriptor
 
@@ -74,7 +77,7 @@ class MultishotOperations(BufferRingRegistration):
         Args:
             sock: a socket, its descriptor, or a registered file.
             buffers: provided buffers, of `Ring.buffer_ring`.
-            msg_flags: socket.MSG_*, but not MSG_WAITALL.
+            msg_flags: socket.MSG_*, but not MSG_WAITALL or MSG_TRUNC.
             bundle: let one completion have the data of several buffers. Kernel 6.10.
 
         See `io_uring_prep_recv_multishot(3)`, kernel 6.0.
@@ -84,6 +87,83 @@ class MultishotOperations(BufferRingRegistration):
         return self._start(
             Multishot(BytesShot, buffers), "recv_multishot", sock, user_data, flags, drain, None,
             lib.pyuring_prep_recv_multishot, descriptor(sock), group, msg_flags, bundle, empty,
+        )  # fmt: skip
+
+    def recvmsg_multishot(
+        self,
+        sock: Any,
+        buffers: BufferRing,
+        ancbufsize: int = 0,
+        msg_flags: int = 0,
+        *,
+        user_data: object = None,
+        flags: int = 0,
+        drain: bool = False,
+    ) -> Multishot[Message]:
+        """Receive messages, each with its address and ancillary data, as ``socket.recvmsg`` does one.
+
+        ``completion.buffer`` lends the data alone, ``completion.message`` tells the rest;
+        ``completion.result()`` copies all of it and gives the buffer back.
+
+        Args:
+            sock: a socket, its descriptor, or a registered file.
+            buffers: provided buffers, of `Ring.buffer_ring`. Each message takes 144 bytes and
+                `ancbufsize` besides its data.
+            ancbufsize: bytes of room for ancillary data in each buffer.
+            msg_flags: socket.MSG_*; descriptors that are received are not inheritable.
+
+        Returns:
+            For each message (data, ancdata, msg_flags, address).
+
+        See `io_uring_prep_recvmsg_multishot(3)`, kernel 6.0.
+        """
+        group = group_of(buffers)
+        if ancbufsize < 0 or buffers.size <= HEADER + LONGEST + ancbufsize:
+            raise ValueError(
+                f"a message takes {HEADER + LONGEST} bytes and ancbufsize ({ancbufsize}) besides its data: "
+                f"buffers of {buffers.size} bytes have no room for any"
+            )
+        message = new(MESSAGE)
+        message.namelen, message.controllen = LONGEST, ancbufsize
+        return self._start(
+            Multishot(MessageShot, buffers, room=(LONGEST, ancbufsize)), "recvmsg_multishot", (message, sock),
+            user_data, flags, drain, None,
+            lib.pyuring_prep_recvmsg_multishot, descriptor(sock), group, message,
+            msg_flags | _socket.MSG_CMSG_CLOEXEC, datagrams(sock),
+        )  # fmt: skip
+
+    def recv_zc(
+        self,
+        sock: Any,
+        queue: int,
+        length: int = 0,
+        *,
+        user_data: object = None,
+        flags: int = 0,
+        drain: bool = False,
+    ) -> Multishot[int]:
+        """Receive without a copy, into memory that a network card's queue writes to.
+
+        Card, queue and memory are registered at level 0 (``io_uring_register_ifq``), and buffers
+        go back through the refill ring made there: few cards can do it, and it takes
+        CAP_NET_ADMIN and a ring with CQEs of 32 bytes.
+
+        Args:
+            sock: a connected socket, its descriptor, or a registered file.
+            queue: the number that the registration gave.
+            length: bytes after which it ends; 0 goes on until the peer shuts down.
+
+        Returns:
+            How many bytes came, each time; ``completion.extra[0]`` tells where they are.
+
+        Raises, from its iteration:
+            OSError: with EINVAL, no such queue is registered with this ring.
+
+        See `io_uring_enter(2)`, kernel 6.15.
+        """
+        return self._start(
+            Multishot(Shot[int]), "recv_zc", sock, user_data, flags, drain, None,
+            lib.pyuring_prep_recv_zc, descriptor(sock), queue, length,
         )  # fmt: skip
 
     def read_multishot(
@@ -121,7 +201,8 @@ class MultishotOperations(BufferRingRegistration):
         """Tell of events on a file each time they happen, as ``select.epoll`` with EPOLLET.
 
         Args:
-            file: a descriptor, anything with ``fileno()``, or a registered file.
+            file: a descriptor, anything with ``fileno()``, or a registered file. What cannot be
+                waited for, as regular files, has nothing new to tell: it soon ends.
             events: select.POLLIN, POLLOUT, ...
 
         Returns:

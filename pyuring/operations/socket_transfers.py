@@ -193,7 +193,7 @@ class SocketTransferOperations(InFlight):
                 Or provided buffers, one of which is taken when something arrives:
                 ``completion.buffer`` lends it.
             nbytes: how many bytes at the most; 0 is the whole buffer.
-            msg_flags: socket.MSG_*.
+            msg_flags: socket.MSG_*; with provided buffers not MSG_TRUNC.
             poll_first: wait for data before trying.
 
         Returns:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from typing import Any
 
 from lifetime.limits import no_longer_than
@@ -88,6 +89,12 @@ class Messages:
         check_balance(self.ring, self.buffers)
         for sock in (self.ours, self.theirs, *self.idle):
             sock.close()
+
+    def text_of_thread(self, shot: Any) -> None:
+        """The same in another thread."""
+        thread = threading.Thread(target=self.text_of, args=(shot,))
+        thread.start()
+        thread.join()
 
     def text_of(self, shot: Any) -> bytes:
         """What a result brought; its buffer goes back."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -27,8 +28,8 @@ def iterate(work: Messages) -> None:
 def lend(work: Messages) -> None:
     for shot in work.start():
         work.got.append(shot)
-        shot.user_data = bytes(shot.buffer)  # type: ignore[attr-defined]
-        with shot.buffer as view:  # type: ignore[attr-defined]
+        shot.user_data = bytes(shot.buffer)  # type: ignore[arg-type]
+        with shot.buffer as view:  # type: ignore[union-attr]
             assert view == shot.user_data
         if len(work.got) >= COUNT - 1:
             break
@@ -42,7 +43,7 @@ def starve_and_go_on(work: Messages) -> None:
         work.got += [first, second]
         assert work.ring.wait(0) == []  # the kernel ends it
         for shot in (second, first):
-            shot.user_data = bytes(shot.buffer)  # type: ignore[union-attr]
+            shot.user_data = bytes(shot.buffer)  # type: ignore[arg-type, union-attr]
             shot.buffer.release()  # type: ignore[union-attr]
         del first, second, shot
 
@@ -120,6 +121,22 @@ def test_nothing_is_lost_whatever_a_handler_reaps(scenario: Scenario) -> None:
             works.append(Messages(ring))
             with step, no_longer_than(5, step.place):
                 scenario(works[-1])
+            works[-1].check(step.place)
+
+
+def test_an_iteration_gives_all_there_was_if_a_handler_reaps_its_end() -> None:
+    works: list[Messages] = []
+
+    def handler() -> None:
+        works[-1].ring.nop(user_data="not a message").result()
+
+    for step in each_step(handler, at_least=30):
+        with pyuring.Ring(8) as ring:
+            works.append(Messages(ring, buffers=16))
+            works[-1].theirs.shutdown(socket.SHUT_WR)
+            with step, no_longer_than(5, step.place):
+                works[-1].got += works[-1].start()
+            assert len(works[-1].got) == COUNT, step.place
             works[-1].check(step.place)
 
 
@@ -205,3 +222,36 @@ def test_providing_buffers_is_done_or_not_wherever_a_handler_raises() -> None:
             assert again.available == 4, step.place
             again.unregister()
             assert len(ring._kept) == 2, step.place
+
+
+def test_what_another_thread_gave_back_goes_back_once_wherever_a_handler_raises() -> None:
+    for step in each_step(interrupt, at_least=8):
+        with pyuring.Ring(8) as ring:
+            work = Messages(ring)
+            shots = work.start()
+            held: list[Any] = [next(shots), next(shots)]
+            for shot in held:
+                work.text_of_thread(shot)
+            work.got += held
+            del shot, held
+            with step:
+                ring.wait(0)
+                ring.wait(0)
+            work.check(step.place)
+
+
+def test_a_preparation_that_waits_for_room_does_not_where_a_handler_made_some(pipe: tuple[int, int]) -> None:
+    rings: list[pyuring.Ring] = []
+
+    def handler() -> None:
+        rings[-1].completions()
+
+    for step in each_step(handler, at_least=5):
+        with pyuring.Ring(1) as ring:
+            rings.append(ring)
+            ring.poll(pipe[0])  # never ends
+            ring.nop()
+            ring.submit()
+            assert ring.in_flight == ring.cq_entries
+            with step, no_longer_than(5, step.place):
+                ring.nop()

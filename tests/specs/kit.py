@@ -52,7 +52,8 @@ assert LAYOUT.size == 64
 def sqe_at(ring: Ring, back: int = 1) -> Sqe:
     """The SQE that was taken `back` SQEs ago: 1 is the latest."""
     sq = ring._c.ring.sq
-    raw = bytes(pyuring.ffi.buffer(sq.sqes + ((sq.sqe_tail - back) & sq.ring_mask), LAYOUT.size))
+    stride = 2 if ring.setup & pyuring.SetupFlags.SQE128 else 1
+    raw = bytes(pyuring.ffi.buffer(sq.sqes + ((sq.sqe_tail - back) & sq.ring_mask) * stride, LAYOUT.size))
     return Sqe(*LAYOUT.unpack(raw))
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import select
 import socket
+import struct
 from typing import Any
 
 from pyuring import BufferRing, Ring
@@ -16,18 +18,26 @@ ANY_SLOT = 2**32 - 1
 NO_TIMEOUT = frozenset({"timeout"})
 
 
-def buffers_of(ring: Ring, group: int = 21) -> Any:
+def buffers_of(ring: Ring, group: int = 21, size: int = 64) -> Any:
     """The provided buffers of that group."""
     for known in ring._buffer_rings:
         if known.group == group:
             return known
-    return ring.buffer_ring(4, 64, group=group)
+    return ring.buffer_ring(4, size, group=group)
 
 
 def buffers_elsewhere() -> BufferRing:
     """Provided buffers of a ring that is closed."""
     with Ring(4) as ring:
         return ring.buffer_ring(1, 1)
+
+
+def check_message(sqe: Any, op: Any) -> None:
+    """The struct msghdr has room for a name and ancillary data, and no memory of its own."""
+    name, name_length, vectors, count, control, control_length, _ = struct.unpack(
+        "@PiPNPNi", ctypes.string_at(sqe.addr, 52)
+    )
+    assert (name, name_length, vectors, count, control, control_length) == (0, 128, 0, 0, 0, 64)
 
 
 def check_time(sqe: Any, op: Any) -> None:
@@ -97,6 +107,63 @@ SPECS = [
             "no buffers": (TypeError, lambda t: t.ring.recv_multishot(t.sock, t.buffer)),  # type: ignore[arg-type]
             "flags of text": (TypeError, lambda t: t.ring.recv_multishot(t.sock, buffers_of(t.ring), "x")),  # type: ignore[arg-type]
             "buffers of another ring": (ValueError, lambda t: t.ring.recv_multishot(t.sock, buffers_elsewhere())),
+        },
+    ),
+    Spec(
+        "recvmsg_multishot",
+        "io_uring_prep_recvmsg_multishot(3)",
+        "6.0",
+        lambda t, **k: t.ring.recvmsg_multishot(t.sock, buffers_of(t.ring, 22, 512), **k),
+        rows=[
+            Row(
+                "recvmsg_multishot",
+                lambda r: r.recvmsg_multishot(11, buffers_of(r, 22, 512), 64, socket.MSG_PEEK),
+                10,
+                {
+                    "fd": 11,
+                    "ioprio": RECV_MULTISHOT,
+                    "rw_flags": socket.MSG_PEEK | socket.MSG_CMSG_CLOEXEC,
+                    "buf_index": 22,
+                    "flags": BUFFER_SELECT,
+                    "len": 1,
+                },
+                check_message,
+                pointers=("addr",),
+            ),
+        ],
+        on_file=lambda r, fd, t: r.recvmsg_multishot(fd, buffers_of(r, 22, 512)),
+        takes_registered_file=True,
+        lacks=NO_TIMEOUT,
+        refused={
+            "no buffers": (TypeError, lambda t: t.ring.recvmsg_multishot(t.sock, t.buffer)),  # type: ignore[arg-type]
+            "no room for data": (
+                ValueError,
+                lambda t: t.ring.recvmsg_multishot(t.sock, buffers_of(t.ring, 22, 512), 368),
+            ),
+            "room below 0": (ValueError, lambda t: t.ring.recvmsg_multishot(t.sock, buffers_of(t.ring, 22, 512), -1)),
+            "room of text": (TypeError, lambda t: t.ring.recvmsg_multishot(t.sock, buffers_of(t.ring, 22, 512), "9")),  # type: ignore[arg-type]
+        },
+    ),
+    Spec(
+        "recv_zc",
+        "io_uring_enter(2)",
+        "6.15",
+        lambda t, **k: t.ring.recv_zc(t.sock, 1, **k),
+        rows=[
+            Row(
+                "recv_zc",
+                lambda r: r.recv_zc(11, 13, 17),
+                58,
+                {"fd": 11, "ioprio": RECV_MULTISHOT, "len": 17, "file_index": 13},
+            ),
+        ],
+        on_file=lambda r, fd, t: r.recv_zc(fd, 1),
+        takes_registered_file=True,
+        lacks=NO_TIMEOUT,
+        refused={
+            "a queue below 0": (OverflowError, lambda t: t.ring.recv_zc(t.sock, -1)),
+            "a length below 0": (ValueError, lambda t: t.ring.recv_zc(t.sock, 1, -1)),
+            "a queue of text": (TypeError, lambda t: t.ring.recv_zc(t.sock, "1")),  # type: ignore[arg-type]
         },
     ),
     Spec(
