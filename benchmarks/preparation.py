@@ -6,6 +6,7 @@ would do is another case's question.
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -27,6 +28,18 @@ NAME = "preparation"
 _AT_ONCE = 512
 
 
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """As in `timeit`: whether the garbage collector's turn comes among so few operations is chance."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 def _prepare_many(prepare: Prepare) -> tuple[float, float]:
     """Seconds, of the clock and of the CPU, that so many preparations took."""
     with Ring(_AT_ONCE * 2) as ring:
@@ -35,10 +48,11 @@ def _prepare_many(prepare: Prepare) -> tuple[float, float]:
         ring.wait(_AT_ONCE * 2)
         with things_for(ring) as things:
             before = ring.in_flight, ring.stats()["submitted"]
-            cpu, start = cpu_seconds(), time.perf_counter()
-            for _ in range(_AT_ONCE):
-                prepare(ring, things)
-            elapsed, cpu = time.perf_counter() - start, cpu_seconds() - cpu
+            with _no_collection():
+                cpu, start = cpu_seconds(), time.perf_counter()
+                for _ in range(_AT_ONCE):
+                    prepare(ring, things)
+                elapsed, cpu = time.perf_counter() - start, cpu_seconds() - cpu
             if (ring.in_flight, ring.stats()["submitted"]) != (before[0] + _AT_ONCE, before[1]):
                 raise WrongDataError(
                     f"{_AT_ONCE} preparations timed, {ring.in_flight - before[0]} operations in flight"

@@ -81,10 +81,11 @@ class Preparing:
         op.res = None
         op.flags = 0
         try:
-            while self._free < 0:
+            # Between the condition, once it is false, and what follows nothing else runs.
+            while (slot := self._free) < 0:
                 self._make_room()
             table = self._table
-            tag = slot = op._slot = self._free
+            tag = op._slot = slot
             self._free = table[slot]
             table[slot] = op
             self._holds[slot] = hold
@@ -152,10 +153,10 @@ class Preparing:
         op.user_data = user_data
         op.res = None
         op.flags = 0
-        while self._free < 0:
+        while (slot := self._free) < 0:
             self._make_room()
         table = self._table
-        slot = op._slot = self._free
+        op._slot = slot
         self._free = table[slot]
         table[slot] = op
         self._holds[slot] = hold

@@ -46,10 +46,10 @@ class TransferOperations(InFlight):
         op.res = None
         op.flags = 0
         try:
-            while self._free < 0:
+            while (slot := self._free) < 0:
                 self._make_room()
             table = self._table
-            tag = slot = op._slot = self._free
+            tag = op._slot = slot
             self._free = table[slot]
             table[slot] = op
             if flags or drain or timeout is not None:
@@ -103,10 +103,10 @@ class TransferOperations(InFlight):
         op.res = None
         op.flags = 0
         try:
-            while self._free < 0:
+            while (slot := self._free) < 0:
                 self._make_room()
             table = self._table
-            tag = slot = op._slot = self._free
+            tag = op._slot = slot
             self._free = table[slot]
             table[slot] = op
             self._holds[slot] = data if keep is None else (data, keep)
@@ -159,10 +159,10 @@ class TransferOperations(InFlight):
         op.res = None
         op.flags = 0
         try:
-            while self._free < 0:
+            while (slot := self._free) < 0:
                 self._make_room()
             table = self._table
-            tag = slot = op._slot = self._free
+            tag = op._slot = slot
             self._free = table[slot]
             table[slot] = op
             self._holds[slot] = hold if keep is None else (hold, keep)
@@ -236,10 +236,10 @@ class TransferOperations(InFlight):
         op.res = None
         op.flags = 0
         try:
-            while self._free < 0:
+            while (slot := self._free) < 0:
                 self._make_room()
             table = self._table
-            tag = slot = op._slot = self._free
+            tag = op._slot = slot
             self._free = table[slot]
             table[slot] = op
             self._holds[slot] = hold if keep is None else (hold, keep)
