@@ -300,3 +300,28 @@ def test_nop_result_fills_the_two_words_of_a_large_cqe(setup: SetupFlags, monkey
 
 def test_epoll_ops_are_numbers_too() -> None:
     assert EpollOp(2) is EpollOp.DEL
+
+
+def test_a_target_that_ends_while_room_is_made_is_not_mistaken_for_what_has_its_slot(pipe: tuple[int, int]) -> None:
+    with Ring(2) as ring:
+        fillers = [ring.nop() for _ in range(ring.cq_entries - 1)]
+        target = ring.nop()
+        slot = target._slot
+        make_room = ring._make_room
+        followers = []
+
+        def make_room_and_use_it() -> None:
+            make_room()
+            if not followers:  # as a signal handler might
+                followers.append(ring.read(pipe[0], 1))
+
+        ring._make_room = make_room_and_use_it  # type: ignore[method-assign]
+        cancel = ring.cancel(target)
+        (follower,) = followers
+        assert all(op.done for op in [*fillers, target])
+        assert follower._slot == slot
+        with pytest.raises(FileNotFoundError):
+            cancel.result(timeout=5)
+        assert not follower.done
+        os.write(pipe[1], b"x")
+        assert follower.result(timeout=5) == b"x"

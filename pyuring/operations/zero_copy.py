@@ -83,8 +83,9 @@ class ZeroCopyOperations(InFlight):
             hold, memory, length = data, data, len(data)
         else:
             hold, memory, length = memory_of(self, data, writable=False)
+        keep = hold if target is sock and not name else (hold, name, sock)
         try:
-            tag = self._enlist(op, "send_zc", (hold, name, sock), user_data, flags, drain, timeout)
+            tag = self._enlist(op, "send_zc", keep, user_data, flags, drain, timeout)
             while (code := _send_zc(self._c, tag, target, memory, length, msg_flags, how, name, len(name))) < 0:
                 self._refused(code, (target, memory, length))
         except BaseException as error:
