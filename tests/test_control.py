@@ -308,7 +308,7 @@ def test_a_target_that_ends_while_room_is_made_is_not_mistaken_for_what_has_its_
         target = ring.nop()
         slot = target._slot
         make_room = ring._make_room
-        followers = []
+        followers: list[Completion[bytes]] = []
 
         def make_room_and_use_it() -> None:
             make_room()
