@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from pyuring._ffi import CData, lib, new
 from pyuring.constants import SqeFlags
@@ -26,7 +25,6 @@ EVERY_FLAG = 0xFF
 REQUIRABLE = SqeFlags.FIXED_FILE | SqeFlags.ASYNC
 
 
-@dataclass(frozen=True)
 class Restrictions:
     """What a ring may do once it is enabled, for ``Ring(restrictions=...)``.
 
@@ -44,18 +42,22 @@ class Restrictions:
             registered files only, or ``ASYNC``.
     """
 
-    operations: Iterable[str | int] | None = None
-    register_calls: Iterable[str | int] | None = None
-    flags: SqeFlags | int | None = None
-    required: SqeFlags | int = 0
+    __slots__ = ("flags", "operations", "register_calls", "required")
 
-    def __post_init__(self) -> None:
-        for name in ("operations", "register_calls"):
-            names = getattr(self, name)
+    def __init__(
+        self,
+        operations: Iterable[str | int] | None = None,
+        register_calls: Iterable[str | int] | None = None,
+        flags: SqeFlags | int | None = None,
+        required: SqeFlags | int = 0,
+    ) -> None:
+        for name, names in (("operations", operations), ("register_calls", register_calls)):
             if isinstance(names, str):
                 raise TypeError(f"{name} takes a list of names, not one")
-            if names is not None:
-                object.__setattr__(self, name, tuple(names))
+        self.operations = None if operations is None else tuple(operations)
+        self.register_calls = None if register_calls is None else tuple(register_calls)
+        self.flags = flags
+        self.required = required
 
     def _rules(self, known: frozenset[int]) -> list[tuple[int, int]]:
         """As the kernel takes them: (kind of rule, number)."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from enum import IntFlag
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from pyuring._ffi import lib, new
 from pyuring.creation import make_ring
@@ -22,8 +21,7 @@ F = TypeVar("F", bound=IntFlag)
 WITH_REGISTERED_BUFFER = {"read_fixed": "readinto", "write_fixed": "write"}
 
 
-@dataclass(frozen=True)
-class KernelItem:
+class KernelItem(NamedTuple):
     """Something that a kernel has or lacks.
 
     Attributes:
@@ -41,7 +39,6 @@ class KernelItem:
     methods: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, repr=False)
 class Probe:
     """What io_uring of the running kernel has; from `probe`.
 
@@ -56,13 +53,26 @@ class Probe:
             flags, register calls and SQE flags are judged by its release.
     """
 
-    release: str
-    operations: tuple[KernelItem, ...]
-    register_calls: tuple[KernelItem, ...]
-    setup_flags: tuple[KernelItem, ...]
-    features: tuple[KernelItem, ...]
-    sqe_flags: tuple[KernelItem, ...]
-    asked: bool
+    __slots__ = ("asked", "features", "operations", "register_calls", "release", "setup_flags", "sqe_flags")
+
+    def __init__(
+        self,
+        *,
+        release: str,
+        operations: tuple[KernelItem, ...],
+        register_calls: tuple[KernelItem, ...],
+        setup_flags: tuple[KernelItem, ...],
+        features: tuple[KernelItem, ...],
+        sqe_flags: tuple[KernelItem, ...],
+        asked: bool,
+    ) -> None:
+        self.release = release
+        self.operations = operations
+        self.register_calls = register_calls
+        self.setup_flags = setup_flags
+        self.features = features
+        self.sqe_flags = sqe_flags
+        self.asked = asked
 
     def __getitem__(self, name: str) -> KernelItem:
         """The operation, register call or flag of that name: ``probe()["READ"].supported``."""

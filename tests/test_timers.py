@@ -110,7 +110,7 @@ def test_a_timeout_that_is_removed_ends_cancelled(ring: Ring) -> None:
 
 
 def test_a_multishot_timeout_that_is_removed_ends_its_iteration(ring: Ring) -> None:
-    ticks = ring.timeout_multishot(0.001)
+    ticks = ring.timeout_multishot(0.05)
     steps = iter(ticks)
     next(steps)
     assert ring.timeout_remove(ticks).result() is None
