@@ -89,8 +89,8 @@ class Handle:
 
     def _error(self, res: int, filename: Path | None = None) -> OSError:
         timed_out = getattr(self, "_timed_out", False)
-        lacking = self._ring._first_kernel_with(self.operation) if res == -errno.EINVAL else None
-        return operation_error(res, self.operation, filename, timed_out=timed_out, lacking=lacking)
+        since = self._ring._first_kernel_with(self.operation) if res == -errno.EINVAL else None
+        return operation_error(res, self.operation, filename, timed_out=timed_out, since=since)
 
     def __repr__(self) -> str:
         if self.res is None:

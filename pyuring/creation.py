@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pyuring._ffi import lib
 from pyuring.constants import SetupFlags
 from pyuring.diagnosis import unavailable
-from pyuring.errors import UnsupportedError
+from pyuring.errors import lacking
 from pyuring.history import SETUP_FLAGS
 from pyuring.kernel import is_older
 
@@ -48,7 +48,7 @@ REFUSED = {
 
 _WITHOUT_INTERRUPTS = SetupFlags.COOP_TASKRUN | SetupFlags.DEFER_TASKRUN
 
-#: Combinations that no kernel takes: (with, lacking, why). An empty `lacking` is "together".
+#: Combinations that no kernel takes: (with, without, why). Without None is "together".
 CONFLICTS = (
     (SetupFlags.DEFER_TASKRUN, SetupFlags.SINGLE_ISSUER, "DEFER_TASKRUN needs SINGLE_ISSUER too"),
     (SetupFlags.TASKRUN_FLAG, _WITHOUT_INTERRUPTS, "TASKRUN_FLAG needs COOP_TASKRUN or DEFER_TASKRUN"),
@@ -127,21 +127,16 @@ def check_flags(flags: SetupFlags) -> None:
     for flag, instead in REFUSED.items():
         if flags & flag:
             if is_older(SETUP_FLAGS[flag]):
-                raise too_new(flag)
+                raise lacking(str(flag.name), SETUP_FLAGS[flag])
             raise ValueError(f"setup must not contain {flag.name}: {instead}")
-
-
-def too_new(flag: SetupFlags) -> UnsupportedError:
-    """The exception for a flag that this kernel lacks."""
-    return UnsupportedError(errno.EINVAL, f"{flag.name} needs Linux {SETUP_FLAGS[flag]}; this is {os.uname().release}")
 
 
 def refused_setup(flags: SetupFlags) -> Exception:
     """Tell a flag that is newer than the kernel from flags that exclude each other."""
     for flag, since in SETUP_FLAGS.items():
         if flags & flag and is_older(since):
-            return too_new(flag)
-    for present, lacking, why in CONFLICTS:
-        if present in flags and (lacking is None or not flags & lacking):
+            return lacking(str(flag.name), since)
+    for present, absent, why in CONFLICTS:
+        if present in flags and (absent is None or not flags & absent):
             return ValueError(why)
     return ValueError(f"the kernel refuses this combination: {flags!r}")

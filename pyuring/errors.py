@@ -12,7 +12,7 @@ from pyuring._ffi import lib
 if TYPE_CHECKING:
     from pyuring.completion import Path
 
-__all__ = ["BadDescriptorError", "UnavailableError", "UnsupportedError", "misuse", "operation_error"]
+__all__ = ["BadDescriptorError", "UnavailableError", "UnsupportedError", "lacking", "misuse", "operation_error"]
 
 
 #: ERESTARTSYS and its relatives: a signal, or a cancel, ended a system call. They should
@@ -36,8 +36,16 @@ class BadDescriptorError(OSError, ValueError):
     """
 
 
+def lacking(
+    what: str, since: str, code: int = errno.EINVAL, filename: Path | None = None, *, need: str = "needs"
+) -> UnsupportedError:
+    """The exception for `what`, which came with the kernel `since`, newer than this one."""
+    text = f"{what} {need} Linux {since}; this is {os.uname().release}"
+    return UnsupportedError(code, text) if filename is None else UnsupportedError(code, text, filename)
+
+
 def operation_error(
-    res: int, operation: str, filename: Path | None = None, *, timed_out: bool = False, lacking: str | None = None
+    res: int, operation: str, filename: Path | None = None, *, timed_out: bool = False, since: str | None = None
 ) -> OSError:
     """The built-in exception for an operation that completed with `res` < 0.
 
@@ -48,17 +56,16 @@ def operation_error(
         operation: the method's name, for the note.
         filename: the path it was about, if it was about one.
         timed_out: the operation's own time limit ended it.
-        lacking: the first kernel that has the operation, if the running one has not.
+        since: the first kernel that has the operation, if the running one has not.
     """
     if -res in _RESTARTS:
         res = -errno.EINTR
-    code, text = -res, os.strerror(-res)
-    kind: type[OSError] = OSError
-    if timed_out:
-        code, text = errno.ETIMEDOUT, "the operation's timeout= ran out"
-    elif lacking is not None:
-        kind, text = UnsupportedError, f"{operation} needs Linux {lacking}; this is {os.uname().release}"
-    error = kind(code, text) if filename is None else kind(code, text, filename)
+    code, text = (errno.ETIMEDOUT, "the operation's timeout= ran out") if timed_out else (-res, os.strerror(-res))
+    error: OSError
+    if since is not None and not timed_out:
+        error = lacking(operation, since, code, filename)
+    else:
+        error = OSError(code, text) if filename is None else OSError(code, text, filename)
     error.add_note(f"io_uring operation: {operation}")
     return error
 

@@ -8,7 +8,7 @@ kept: an interrupted loop goes on where it stopped, nothing is lost, nothing com
 
 The table is a list with one slot for every CQE that the CQ can hold. An occupied slot
 holds the handle; a free one holds the number of the next free slot. Slots are reused,
-ids are not: the C layer adds a counter, see `_native/ring.h`.
+ids are not: the C layer adds a counter, see `_native/state.h`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import errno
 import os
 import weakref
 from collections import deque
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from pyuring import mixed
@@ -26,7 +25,7 @@ from pyuring.batch_arrays import install, make_arrays
 from pyuring.errors import misuse
 from pyuring.kernel import SINCE, is_there, read_probe
 from pyuring.preparing import NO_SLOT, Preparing
-from pyuring.timing import nanoseconds
+from pyuring.timing import deadline_of, time_left
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -110,6 +109,11 @@ class InFlight(Preparing):
         if self._opcodes is None and not lib.pyuring_is_mine(self._c):
             return None  # closed, forked, or another thread's: nobody to ask
         return None if is_there(operation, self._supported()) else SINCE.get(operation)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the ring is closed."""
+        return not self._c.owner
 
     # -- reaping -----------------------------------------------------------------
 
@@ -266,13 +270,13 @@ class InFlight(Preparing):
                 self._enter(1, -1, op, number)
                 number = self._taken_over
             return
-        deadline = monotonic() + nanoseconds(timeout) / 1e9
+        deadline = deadline_of(timeout)
         while op.res is None:
-            left = deadline - monotonic()
+            left = time_left(deadline)
             number = self._taken_over
             if op.res is None:
-                self._enter(1, nanoseconds(max(left, 0)), op, number)
-            if left <= 0 and op.res is None:
+                self._enter(1, left, op, number)
+            if left == 0 and op.res is None:
                 raise TimeoutError(
                     errno.ETIMEDOUT, f"{op.operation} is not done after {timeout} s; it goes on and can be waited for"
                 )
@@ -280,10 +284,10 @@ class InFlight(Preparing):
     def _wait_released(self, op: Any, timeout: float | None) -> None:
         """Wait for the notification of a zero-copy operation, which is no completion."""
         self._check_no_chain()
-        deadline = None if timeout is None else monotonic() + nanoseconds(timeout) / 1e9
+        deadline = deadline_of(timeout)
         number = self._taken_over
         while not op.released:
-            left = -1 if deadline is None else nanoseconds(max(deadline - monotonic(), 0))
+            left = time_left(deadline)
             self._enter(1, left, None, number)
             number = self._taken_over
             if left == 0 and not op.released:

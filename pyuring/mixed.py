@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyuring._ffi import ffi, lib
 from pyuring.completion import MessageCompletion
+from pyuring.preparing import NO_SLOT
 
 if TYPE_CHECKING:
     from pyuring._ffi import CData
@@ -29,7 +30,6 @@ _TIMED_OUT = lib.PYURING_TIMED_OUT
 _NOTIFIED = lib.PYURING_NOTIFIED
 _COPIED = lib.PYURING_COPIED
 _MESSAGE = lib.PYURING_MESSAGE
-_NO_SLOT = -1
 
 
 def take_over(ring: InFlight, count: int, number: int, taker: Any) -> None:
@@ -114,9 +114,9 @@ def hand_out(ring: InFlight, batch: Any, taker: Any) -> None:  # noqa: PLR0912  
         if not slot & _PART and not slot & _OF_NO_OPERATION:
             holds[slot] = None  # may run a destructor, hence after all else but the queueing
         if op is taker:
-            op._slot = _NO_SLOT
+            op._slot = NO_SLOT
         elif shots is not None and shots._streams:
-            op._slot = _NO_SLOT
+            op._slot = NO_SLOT
             shots._shots.append(op)
         else:
             ring._ready.append(op)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pyuring._ffi import RingStruct
     from pyuring.completion import Handle
 
-__all__ = ["NO_SLOT", "Preparing"]
+__all__ = ["NO_ARGUMENT", "NO_SLOT", "Preparing"]
 
 #: An operation with a time limit.
 SQES_AT_MOST = 2
@@ -31,7 +31,7 @@ H = TypeVar("H", bound="Handle")
 
 NO_SLOT = -1
 #: An argument that an operation has not.
-_NONE: Any = object()
+NO_ARGUMENT: Any = object()
 
 #: The modifiers that are safe on a single operation. Links are made with link(), so that
 #: no chain is ever split; the others would keep the handle from ever being done.
@@ -48,8 +48,9 @@ class Preparing:
     _pid: int
     _taken_over: int
 
-    def _enter(self, want: int, timeout_ns: int, taker: Handle | None = None, number: int = -1) -> int:
-        raise NotImplementedError
+    if TYPE_CHECKING:
+
+        def _enter(self, want: int, timeout_ns: int, taker: Handle | None = None, number: int = -1) -> int: ...
 
     def _start(
         self,
@@ -61,13 +62,13 @@ class Preparing:
         drain: bool,
         timeout: float | None,
         call: Callable[..., int],
-        a: Any = _NONE,
-        b: Any = _NONE,
-        c: Any = _NONE,
-        d: Any = _NONE,
-        e: Any = _NONE,
-        f: Any = _NONE,
-        g: Any = _NONE,
+        a: Any = NO_ARGUMENT,
+        b: Any = NO_ARGUMENT,
+        c: Any = NO_ARGUMENT,
+        d: Any = NO_ARGUMENT,
+        e: Any = NO_ARGUMENT,
+        f: Any = NO_ARGUMENT,
+        g: Any = NO_ARGUMENT,
     ) -> H:
         """Put `op` in the table, let `call` take an SQE for it, and return it.
 
@@ -92,22 +93,22 @@ class Preparing:
             if flags or drain or timeout is not None:
                 tag = self._tag(slot, flags, drain, timeout)
             while True:
-                if c is _NONE:
-                    if b is _NONE:
-                        code = call(self._c, tag) if a is _NONE else call(self._c, tag, a)
+                if c is NO_ARGUMENT:
+                    if b is NO_ARGUMENT:
+                        code = call(self._c, tag) if a is NO_ARGUMENT else call(self._c, tag, a)
                     else:
                         code = call(self._c, tag, a, b)
-                elif e is _NONE:
-                    code = call(self._c, tag, a, b, c) if d is _NONE else call(self._c, tag, a, b, c, d)
-                elif f is _NONE:
+                elif e is NO_ARGUMENT:
+                    code = call(self._c, tag, a, b, c) if d is NO_ARGUMENT else call(self._c, tag, a, b, c, d)
+                elif f is NO_ARGUMENT:
                     code = call(self._c, tag, a, b, c, d, e)
-                elif g is _NONE:
+                elif g is NO_ARGUMENT:
                     code = call(self._c, tag, a, b, c, d, e, f)
                 else:
                     code = call(self._c, tag, a, b, c, d, e, f, g)
                 if code >= 0:
                     return op
-                self._refused(code, tuple(each for each in (a, b, c, d, e, f, g) if each is not _NONE))
+                self._refused(code, tuple(each for each in (a, b, c, d, e, f, g) if each is not NO_ARGUMENT))
         except BaseException as error:
             self._withdraw(op, hold, error)
             raise

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pyuring._ffi import CHARS, NULL, from_buffer, lib, new
 from pyuring.completion import Completion
 from pyuring.diagnosis import memlock_shortage
-from pyuring.errors import UnsupportedError
+from pyuring.errors import lacking
 from pyuring.inflight import InFlight
 from pyuring.kernel import is_older
 
@@ -270,11 +270,6 @@ class BufferRingRegistration(InFlight):
         super().__init__()
         self._buffer_rings: weakref.WeakSet[BufferRing] = weakref.WeakSet()
 
-    @property
-    def closed(self) -> bool:
-        """Whether the ring is closed."""
-        return not self._c.owner
-
     def buffer_ring(self, count: int, size: int, *, incremental: bool = False, group: int | None = None) -> BufferRing:
         """Provide the kernel with `count` buffers of `size` bytes.
 
@@ -329,8 +324,7 @@ class BufferRingRegistration(InFlight):
     def _not_provided(self, code: int, buffers: BufferRing, *, incremental: bool, group: int | None) -> Exception:
         needed = "6.12" if incremental else "5.19"
         if code == -errno.EINVAL and is_older(needed):
-            what = "incremental provided buffers need" if incremental else "buffer rings need"
-            return UnsupportedError(errno.EINVAL, f"{what} Linux {needed}; this is {os.uname().release}")
+            return lacking("incremental provided buffers" if incremental else "buffer rings", needed, need="need")
         if code == -errno.EEXIST:
             return ValueError(f"this ring has a buffer group {group} already")
         if code == -errno.ENOMEM:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import os
 from collections.abc import Iterable, Sequence
 from typing import Any, overload
 
 from pyuring._ffi import NULL, lib
-from pyuring.errors import BadDescriptorError, UnsupportedError
+from pyuring.errors import BadDescriptorError, lacking
 from pyuring.inflight import InFlight
 from pyuring.kernel import is_older
 
@@ -138,7 +137,7 @@ class RegisteredFiles(Sequence[RegisteredFile]):
             raise ValueError(f"no {length} slots from {offset} on: the table has {self._count}")
         code = lib.pyuring_alloc_files_in(ring._c, offset, length)
         if code == -errno.EINVAL and is_older("6.0"):
-            raise UnsupportedError(errno.EINVAL, f"alloc_range() needs Linux 6.0; this is {os.uname().release}")
+            raise lacking("alloc_range()", "6.0")
         if code < 0:
             raise ring._rejection(code)
 

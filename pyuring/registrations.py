@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import errno
-import os
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from pyuring._ffi import NULL, lib, new
 from pyuring.completion import Handle
-from pyuring.errors import UnsupportedError
+from pyuring.errors import lacking
 from pyuring.history import REGISTER_CALLS
 from pyuring.inflight import InFlight
 from pyuring.kernel import is_older
 from pyuring.registered_files import RegisteredFile, descriptor, plain_descriptor
-from pyuring.timing import nanoseconds
+from pyuring.timing import deadline_of, time_left
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["Personality", "Registrations", "lacking"]
+__all__ = ["Personality", "Registrations"]
 
 NUMBERS = {name: number for number, (name, _) in enumerate(REGISTER_CALLS)}
 
@@ -28,11 +26,6 @@ CANCEL_AGAIN_NS = 10_000_000
 
 #: What sqe->personality holds.
 LAST_PERSONALITY = 0xFFFF
-
-
-def lacking(what: str, since: str) -> UnsupportedError:
-    """The exception for `what`, which came with the kernel `since`, newer than this one."""
-    return UnsupportedError(errno.EINVAL, f"{what} needs Linux {since}; this is {os.uname().release}")
 
 
 class Personality:
@@ -240,7 +233,7 @@ class Registrations(InFlight):
 
         See `io_uring_register_sync_cancel(3)`, kernel 6.0.
         """
-        deadline = None if timeout is None else monotonic() + nanoseconds(timeout) / 1e9
+        deadline = deadline_of(timeout)
         op = target if isinstance(target, Handle) else None
         file = -1
         if op is not None and op._ring is not self:
@@ -265,11 +258,6 @@ class Registrations(InFlight):
             # its turn in a chain is not found before that has come.
             if op is None or op.res is None:
                 self._enter(1, min(left, CANCEL_AGAIN_NS) if left > 0 else CANCEL_AGAIN_NS)
-
-
-def time_left(deadline: float | None) -> int:
-    """Nanoseconds until `deadline`, for the C layer; -1 for ever."""
-    return -1 if deadline is None else nanoseconds(max(deadline - monotonic(), 0))
 
 
 def checked_personality(number: int) -> int:

@@ -8,9 +8,9 @@ from typing import Any
 from pyuring._ffi import lib
 from pyuring.batch_arrays import install, make_arrays
 from pyuring.creation import check_sizes
+from pyuring.errors import lacking
 from pyuring.inflight import InFlight
 from pyuring.kernel import is_older
-from pyuring.registrations import lacking
 
 __all__ = ["Resizing"]
 

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 
 from pyuring._ffi import CData, lib, new
 from pyuring.constants import SqeFlags
+from pyuring.errors import lacking
 from pyuring.history import OPCODES as OPCODE_NAMES
 from pyuring.history import REGISTER_CALLS
 from pyuring.kernel import OPCODES, is_older
-from pyuring.registrations import NUMBERS, Registrations, lacking
+from pyuring.registrations import NUMBERS, Registrations
 
 __all__ = ["Enabling", "Restrictions"]
 

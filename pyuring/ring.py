@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from pyuring import closing
@@ -17,7 +16,7 @@ from pyuring.registered_buffers import BufferRegistration
 from pyuring.registered_files import FileRegistration
 from pyuring.resizing import Resizing
 from pyuring.restrictions import Enabling, Restrictions
-from pyuring.timing import nanoseconds
+from pyuring.timing import deadline_of, time_left
 from pyuring.tuning import Tuning
 
 if TYPE_CHECKING:
@@ -161,15 +160,15 @@ class Ring(Operations, BufferRegistration, FileRegistration, Tuning, Enabling, R
     def _wait_until(self, n: int, timeout: float) -> None:
         if n < 0:
             raise ValueError(f"n must be 0 or more, not {n}")
-        deadline = monotonic() + nanoseconds(timeout) / 1e9
+        deadline = deadline_of(timeout)
         if self._batch is not None:
             self._hand_out()
         n = min(n, len(self._ready) + len(self._table))
         while True:
-            left = deadline - monotonic()
+            left = time_left(deadline)
             number = self._taken_over
-            self._enter(self._still_wanted(n, 1), nanoseconds(left) if left > 0 else 0, None, number)
-            if len(self._ready) >= n or left <= 0 or (self._c.gathered and self._ready):
+            self._enter(self._still_wanted(n, 1), left, None, number)
+            if len(self._ready) >= n or left == 0 or (self._c.gathered and self._ready):
                 return
             if not (self._c.in_flight or self._c.expects_messages):
                 return
@@ -234,11 +233,6 @@ class Ring(Operations, BufferRegistration, FileRegistration, Tuning, Enabling, R
         if self.closed:
             raise ValueError("the ring is closed")
         return int(self._c.ring.ring_fd)
-
-    @property
-    def closed(self) -> bool:
-        """Whether the ring is closed."""
-        return not self._c.owner
 
     @property
     def in_flight(self) -> int:

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from pyuring._ffi import ffi, lib, new
 from pyuring.constants import Features
-from pyuring.registrations import Registrations, lacking
+from pyuring.errors import lacking
+from pyuring.registrations import Registrations
 from pyuring.timing import nanoseconds
 
 __all__ = ["NapiSettings", "Tuning"]

@@ -35,7 +35,7 @@ def test_a_time_limit_that_ran_out_is_a_timeouterror_with_the_path() -> None:
 
 
 def test_an_operation_that_the_kernel_lacks_is_unsupported() -> None:
-    error = operation_error(-errno.EINVAL, "ftruncate", lacking="6.9")
+    error = operation_error(-errno.EINVAL, "ftruncate", since="6.9")
     assert type(error) is pyuring.UnsupportedError
     assert error.errno == errno.EINVAL
     assert "6.9" in str(error)

@@ -8,7 +8,7 @@ from typing import Any
 
 from pyuring._ffi import lib
 from pyuring.completion import Completion, NoneCompletion
-from pyuring.errors import UnsupportedError
+from pyuring.errors import lacking
 from pyuring.inflight import InFlight
 from pyuring.kernel import is_older
 from pyuring.registered_files import (
@@ -29,7 +29,7 @@ _MESSAGE = lib.PYURING_MESSAGE
 _LIMIT = 1 << lib.PYURING_ID_BITS
 _PASS_FLAGS = lib.IORING_MSG_RING_FLAGS_PASS
 _NO_MESSAGE = lib.IORING_MSG_RING_CQE_SKIP
-#: They tell how long a CQE is, and whether it is one: the receiver would get out of step.
+#: They tell how long a CQE is, and whether it is one: not for a sender to say.
 _SHAPE = lib.PYURING_CQE_F_32 | lib.PYURING_CQE_F_SKIP
 _INDEX = (1 << lib.PYURING_FILE_BITS) - 1
 _ANY_SLOT = 0xFFFFFFFF
@@ -190,6 +190,6 @@ def send_message(target: Any, value: int, res: int = 0) -> None:
     """
     code = lib.pyuring_send_message(plain_descriptor(target), message_id(value), res)
     if code == -errno.EINVAL and is_older(_SEND_SINCE):
-        raise UnsupportedError(-code, f"send_message needs Linux {_SEND_SINCE}; this is {os.uname().release}")
+        raise lacking("send_message", _SEND_SINCE)
     if code < 0:
         raise OSError(-code, os.strerror(-code))

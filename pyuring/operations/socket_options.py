@@ -57,7 +57,7 @@ class CommandCompletion(Completion[T_co]):
     def _error(self, res: int, filename: Path | None = None) -> OSError:
         since = SINCE[self.operation]
         if res in (-errno.EOPNOTSUPP, -errno.EINVAL) and is_older(since):
-            return operation_error(res, self.operation, filename, lacking=since)
+            return operation_error(res, self.operation, filename, since=since)
         return super()._error(res, filename)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pyuring.completion import Handle
 from pyuring.inflight import InFlight
-from pyuring.preparing import NO_SLOT
+from pyuring.preparing import NO_ARGUMENT, NO_SLOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 __all__ = ["POLLS", "TIMERS", "TargetOperations"]
 
 H = TypeVar("H", bound=Handle)
-
-#: An argument that an operation has not.
-_NONE: Any = object()
 
 #: The methods that wait for readiness, and for time.
 POLLS = frozenset({"poll", "poll_multishot"})
@@ -37,9 +34,9 @@ class TargetOperations(InFlight):
         drain: bool,
         timeout: float | None,
         call: Callable[..., int],
-        a: Any = _NONE,
-        b: Any = _NONE,
-        c: Any = _NONE,
+        a: Any = NO_ARGUMENT,
+        b: Any = NO_ARGUMENT,
+        c: Any = NO_ARGUMENT,
     ) -> H:
         """As `_start`, for an operation about `target`, which is one of this ring and of these kinds.
 
@@ -52,9 +49,9 @@ class TargetOperations(InFlight):
         try:
             tag = self._enlist(op, operation, None, user_data, flags, drain, timeout)
             while True:
-                if a is _NONE:
+                if a is NO_ARGUMENT:
                     code = call(self._c, tag, target._slot if target.res is None else NO_SLOT)
-                elif b is _NONE:
+                elif b is NO_ARGUMENT:
                     code = call(self._c, tag, target._slot if target.res is None else NO_SLOT, a)
                 else:
                     code = call(self._c, tag, target._slot if target.res is None else NO_SLOT, a, b, c)

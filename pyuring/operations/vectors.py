@@ -35,9 +35,9 @@ class FixedVectorCompletion(Completion[int]):
 
     def _error(self, res: int, filename: Path | None = None) -> OSError:
         error = super()._error(res, filename)
-        lacking = self._ring._first_kernel_with(f"{self.operation}_fixed") if res == -errno.EINVAL else None
-        if lacking is not None:
-            error.add_note(f"several pieces of a registered buffer in one operation need Linux {lacking}")
+        since = self._ring._first_kernel_with(f"{self.operation}_fixed") if res == -errno.EINVAL else None
+        if since is not None:
+            error.add_note(f"several pieces of a registered buffer in one operation need Linux {since}")
         return error
 
 
