@@ -258,6 +258,7 @@ int64_t pyuring_run_go(struct pyuring *u, struct pyuring_run *run, int64_t taken
 int pyuring_run_stop(struct pyuring *u, struct pyuring_run *run);
 bool pyuring_run_end(struct pyuring *u, struct pyuring_run *run);
 void pyuring_run_ask_to_stop(struct pyuring_run *run);
+bool pyuring_run_is_stopped(const struct pyuring_run *run);
 int pyuring_ranges_check(struct pyuring *u, struct pyuring_ranges *r);
 int pyuring_ranges_begin(struct pyuring *u, struct pyuring_ranges *r);
 

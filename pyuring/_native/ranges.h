@@ -36,9 +36,9 @@ struct pyuring_ranges {
 	const int64_t *files;
 	struct pyuring_integers offsets;
 	struct pyuring_integers lengths;
-	char *memory;           /* the ranges' one after another, or, if `pieces`, there one for each */
+	char *memory;           /* the ranges' one after another */
 	uint64_t size;
-	const struct iovec *pieces;
+	const struct iovec *pieces; /* or, if not NULL, each range's own, which have the lengths too */
 	int64_t *results;       /* bytes transferred, or -errno, by range */
 	struct pyuring_range *slots; /* run.depth of them, as of the next two */
 	uint32_t *idle;
@@ -61,12 +61,17 @@ enum {
 	PYURING_RANGE_BEYOND_MEMORY = 5,
 };
 
+static int64_t pyuring_range_length(const struct pyuring_ranges *r, uint64_t index)
+{
+	return r->pieces ? (int64_t)r->pieces[index].iov_len : pyuring_integer(&r->lengths, index);
+}
+
 /* Check every range from `next` on; `next` and `position` move to the first that is wrong, or
  * to the end. Returns what is wrong, or 0. With `size` UINT64_MAX this sums up the lengths. */
 static int pyuring_ranges_check(struct pyuring *u, struct pyuring_ranges *r)
 {
 	for (; r->next < r->count; r->next++) {
-		int64_t offset = pyuring_integer(&r->offsets, r->next), length = pyuring_integer(&r->lengths, r->next);
+		int64_t offset = pyuring_integer(&r->offsets, r->next), length = pyuring_range_length(r, r->next);
 		struct pyuring_target target;
 
 		if ((r->files || r->next == 0) &&
@@ -177,11 +182,11 @@ static void pyuring_range_prepare(struct pyuring *u, struct pyuring_ranges *r, s
 static int pyuring_range_begin(struct pyuring *u, struct pyuring_ranges *r)
 {
 	uint64_t index = r->next++;
-	uint64_t length = (uint64_t)pyuring_integer(&r->lengths, index);
+	uint64_t length = (uint64_t)pyuring_range_length(r, index);
 	struct pyuring_range *range;
 	int error;
 
-	if (r->pieces ? length > r->pieces[index].iov_len : length > r->size - r->position) {
+	if (!r->pieces && length > r->size - r->position) {
 		r->results[index] = -EFAULT;
 		r->failed++;
 		return 0;

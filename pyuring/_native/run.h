@@ -117,6 +117,11 @@ static void pyuring_run_ask_to_stop(struct pyuring_run *run)
 	run->stopped = true;
 }
 
+static bool pyuring_run_is_stopped(const struct pyuring_run *run)
+{
+	return run->stopped;
+}
+
 /* Stop `run` and ask for the cancellation of what it has in flight, which may miss some. */
 static int pyuring_run_stop(struct pyuring *u, struct pyuring_run *run)
 {
