@@ -12,7 +12,15 @@ from pyuring._ffi import lib
 if TYPE_CHECKING:
     from pyuring.completion import Path
 
-__all__ = ["BadDescriptorError", "UnavailableError", "UnsupportedError", "lacking", "misuse", "operation_error"]
+__all__ = [
+    "AlignmentError",
+    "BadDescriptorError",
+    "UnavailableError",
+    "UnsupportedError",
+    "lacking",
+    "misuse",
+    "operation_error",
+]
 
 
 #: ERESTARTSYS and its relatives: a signal, or a cancel, ended a system call. They should
@@ -26,6 +34,14 @@ class UnavailableError(OSError):
 
 class UnsupportedError(OSError):
     """This kernel lacks an operation or a flag. The text names the version that has it."""
+
+
+class AlignmentError(OSError, ValueError):
+    """Direct I/O at an offset, of a length or with memory that the file does not take.
+
+    The text says which of them, and what it must be a multiple of. It is the ``OSError``
+    with ``EINVAL`` that the kernel answers, and the ``ValueError`` that it amounts to.
+    """
 
 
 class BadDescriptorError(OSError, ValueError):
