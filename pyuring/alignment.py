@@ -9,9 +9,9 @@ import stat
 from pathlib import Path as Folder
 from typing import TYPE_CHECKING, NamedTuple
 
-from pyuring._ffi import ffi, lib
+from pyuring._ffi import NULL, ffi, lib
 from pyuring.constants import StatxMask
-from pyuring.pathnames import AT_FDCWD, encoded, is_path
+from pyuring.pathnames import AT_FDCWD, encoded
 from pyuring.registered_files import plain_descriptor
 from pyuring.stat import STATX_SIZE, StatxResult
 
@@ -68,25 +68,29 @@ def alignment_of(file: Path | int | object) -> Alignment:
     See `statx(2)`, kernel 6.1.
     """
     info = look(file)
-    filename = file if is_path(file) else None
+    filename = _path_of(file)
     refuse_kind(info, filename)
     return alignment_told(info, filename)
+
+
+def _path_of(file: object) -> str | bytes | None:
+    return os.fspath(file) if isinstance(file, str | bytes | os.PathLike) else None
 
 
 def look(file: Path | int | object) -> StatxResult:
     """What statx(2) tells of `file`, with no ring."""
     raw = bytearray(STATX_SIZE)
-    path = is_path(file)
+    path = _path_of(file)
     held = ffi.from_buffer(_STATX, raw)
     try:
-        if path:
-            code = lib.pyuring_statx(AT_FDCWD, encoded(file), _WANTED, held)  # type: ignore[arg-type]
+        if path is None:
+            code = lib.pyuring_statx(plain_descriptor(file), NULL, _WANTED, held)
         else:
-            code = lib.pyuring_statx(plain_descriptor(file), b"", _WANTED, held)
+            code = lib.pyuring_statx(AT_FDCWD, encoded(path), _WANTED, held)
     finally:
         ffi.release(held)
     if code < 0:
-        raise OSError(-code, os.strerror(-code), *((file,) if path else ()))
+        raise OSError(-code, os.strerror(-code), *(() if path is None else (path,)))
     return StatxResult(bytes(raw))
 
 

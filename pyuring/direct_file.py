@@ -10,7 +10,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from pyuring._ffi import ffi, lib
 from pyuring.aligned import aligned_buffer
@@ -58,8 +58,9 @@ def open_direct(path: Path, mode: str = "r") -> DirectFile:
     flags = _MODES.get(_plain(mode))
     if flags is None:
         raise ValueError(f"mode must be one of {', '.join(map(repr, _MODES))}, not {mode!r}")
+    path = os.fspath(path)
     try:
-        info = look(os.fspath(path))
+        info = look(path)
     except FileNotFoundError:
         if not flags & os.O_CREAT:
             raise
@@ -104,14 +105,14 @@ class DirectFile:
     through a buffer of whole blocks. They can be called from several threads at once.
 
     Attributes:
-        name: the path it was opened with.
+        name: the path it was opened with, a str or bytes.
         mode: as it was given.
         alignment: what operations on its descriptor demand, as `alignment_of` tells.
     """
 
     _fd = -1
 
-    def __init__(self, fd: int, name: Path, mode: str, alignment: Alignment) -> None:
+    def __init__(self, fd: int, name: str | bytes, mode: str, alignment: Alignment) -> None:
         self.name: Final = name
         self.mode: Final = mode
         self.alignment: Final = alignment
@@ -186,7 +187,8 @@ class DirectFile:
     def preadinto(self, buffer: Any, offset: int) -> int:
         """Fill `buffer` with what is at `offset`, whether aligned or not.
 
-        Aligned memory is read into directly, other memory through a buffer.
+        Aligned memory is read into directly, other memory through a buffer. Behind the end of the
+        file, the kernel may fill up the last block of what it reads directly with zeros.
 
         Args:
             buffer: writable and contiguous.
@@ -321,6 +323,10 @@ class DirectFile:
                 source=self,
             )
             self.close()
+
+    def __reduce__(self) -> NoReturn:
+        # A copy would close the same descriptor a second time.
+        raise TypeError("a DirectFile cannot be copied or pickled")
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else f"fd={self._fd}"

@@ -116,16 +116,18 @@ def test_a_file_that_its_file_system_keeps_from_direct_io_has_none(tmp_path: Pat
         path.touch()
         with pytest.raises(OSError, match=r"no direct I/O for this file") as caught:
             alignment_of(path)
-        assert (caught.value.errno, caught.value.filename) == (errno.EINVAL, path)
-        with path.open("rb") as file:
-            assert explain_misalignment(file, 1, 1, 1) is None
+        assert (caught.value.errno, caught.value.filename) == (errno.EINVAL, str(path))
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECT)  # the flag is taken, and means nothing
+        assert os.preadv(fd, [bytearray(1)], 1) == 0
+        assert explain_misalignment(fd, 1, 1, 1) is None
+        os.close(fd)
 
 
 def test_what_is_neither_file_nor_block_device_has_none(tmp_path: Path, pipe: tuple[int, int]) -> None:
     os.mkfifo(tmp_path / "fifo")
     with pytest.raises(OSError, match="this is a FIFO or pipe") as caught:
         alignment_of(tmp_path / "fifo")
-    assert (caught.value.errno, caught.value.filename) == (errno.EINVAL, tmp_path / "fifo")
+    assert (caught.value.errno, caught.value.filename) == (errno.EINVAL, str(tmp_path / "fifo"))
     with pytest.raises(OSError, match="this is a FIFO or pipe"):
         alignment_of(pipe[0])
     with pytest.raises(OSError, match="this is a character device"):
@@ -140,7 +142,9 @@ def test_what_is_neither_file_nor_block_device_has_none(tmp_path: Path, pipe: tu
 def test_what_is_not_there_is_told_as_by_stat(ring: Ring, tmp_path: Path, data_file: int) -> None:
     with pytest.raises(FileNotFoundError) as caught:
         alignment_of(tmp_path / "none")
-    assert caught.value.filename == tmp_path / "none"
+    assert caught.value.filename == str(tmp_path / "none")
+    with pytest.raises(FileNotFoundError):
+        alignment_of("")
     closed = os.dup(data_file)
     os.close(closed)
     with pytest.raises(OSError, match="Bad file descriptor"):

@@ -13,13 +13,15 @@
 
 #include "compat.h"
 
-/* statx(2) of `path`, or of the descriptor `fd` where the path is empty: 0 or -errno.
+/* statx(2) of `path`, or of the descriptor `fd` where the path is NULL: 0 or -errno.
  *
  * By the number of the system call: older C libraries know neither the alignments nor
  * that the structure has room for them. */
 static int pyuring_statx(int fd, const char *path, uint32_t mask, struct pyuring_statx *found)
 {
-	return syscall(SYS_statx, fd, path, *path ? 0 : AT_EMPTY_PATH, mask, found) == 0 ? 0 : -errno;
+	int flags = path ? 0 : AT_EMPTY_PATH;
+
+	return syscall(SYS_statx, fd, path ? path : "", flags, mask, found) == 0 ? 0 : -errno;
 }
 
 /* The bytes that a block device has, of which no stat tells; or -errno. */
