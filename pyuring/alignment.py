@@ -127,7 +127,7 @@ def _block_size(device: int) -> int:
     for queue in (folder / "queue", folder / ".." / "queue"):
         try:
             return int((queue / "logical_block_size").read_text())
-        except FileNotFoundError:
+        except OSError:  # not that folder; or no /sys, or none that may be read
             continue
     return _SAFE
 
