@@ -69,13 +69,15 @@ def test_what_is_not_aligned_is_explained(fd: int, offsets: list[int], length: i
     assert "multiples of 512" in str(last)
 
 
-def test_writes_are_explained_too(path: Path) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_DIRECT)
+def test_writes_are_explained_too(tmp_path: Path) -> None:
+    fd = os.open(tmp_path / "new", os.O_WRONLY | os.O_CREAT | os.O_DIRECT)
     try:
-        with pytest.raises(AlignmentError, match="multiples of"):
+        with pytest.raises(AlignmentError, match="multiples of") as caught:
             pyuring.write_ranges(fd, [3, 4096], pyuring.aligned_buffer(1024))
     finally:
         os.close(fd)
+    assert isinstance(caught.value, BatchError)
+    assert caught.value.results == [None, 512]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
