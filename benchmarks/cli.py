@@ -186,7 +186,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     pace = _QUICK if arguments.quick else _FULL
     try:
         if arguments.compare:
-            return compare_files(*arguments.compare, arguments.report)
+            return compare_files(*arguments.compare, directory=arguments.report)
         if arguments.source:
             return render_file(arguments.source, arguments.report)
         with _terminable():

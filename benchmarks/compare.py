@@ -188,7 +188,8 @@ def _logs(entry: Entry, base: Entry) -> list[float]:
     """
     if len(entry.samples) != len(base.samples):
         raise RecordError(
-            f"{entry.key.full_title}: {entry.contender} has {len(entry.samples)} turns, the baseline {len(base.samples)}"
+            f"{entry.key.full_title}: {entry.contender} has {len(entry.samples)} turns, "
+            f"the baseline has {len(base.samples)}"
         )
     return [math.log(mine.rate / its.rate) for mine, its in zip(entry.samples, base.samples, strict=True)]
 

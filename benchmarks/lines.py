@@ -122,7 +122,7 @@ def legend(lines: Sequence[Line]) -> Markup:
             height=16,
             aria_hidden="true",
         )
-        failed = element("span", f" (× failed at {len(line.failed)})", class_="bad") if line.failed else None
+        failed = element("span", f" (✗ failed at {len(line.failed)})", class_="bad") if line.failed else None
         items.append(element("li", swatch, element("span", line.name), failed))
     return element("ul", items, class_="legend")
 

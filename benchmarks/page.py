@@ -18,6 +18,12 @@ __all__ = ["environment_facts", "report_page"]
 
 _LABELS = {"file_system": "file system", "o_direct": "O_DIRECT", "cold_cache": "cold cache", "ring": "ring setup"}
 
+_VERDICTS = {
+    True: ("✓", "met", "good"),
+    False: ("✗", "not met", "bad"),
+    None: ("-", "not measured", "quiet"),
+}
+
 _READING = (
     "Bars and points are medians of all turns; whiskers go from the slowest turn to the fastest, or from the least CPU "
     "to the most. Contenders take turns in each repetition, so that what else happens on the machine meets all alike.",
@@ -76,9 +82,7 @@ def _targets(record: Record) -> Markup | None:
     rows = []
     for target in record.targets:
         met = target.get("met")
-        mark, word, class_ = {True: ("✓", "met", "good"), False: ("✗", "not met", "bad")}.get(
-            met if isinstance(met, bool) else None, ("–", "not measured", "quiet")
-        )
+        mark, word, class_ = _VERDICTS[met if isinstance(met, bool) else None]
         rows.append(
             element(
                 "tr",
@@ -185,7 +189,7 @@ def _sweep(sweep: Figure, heading: str = "h3") -> Markup:
 
 
 _COLUMNS = [
-    ("contender", True), ("op/s", False), ("slowest – fastest", False), ("MB/s", False), ("µs/op", False),
+    ("contender", True), ("op/s", False), ("slowest to fastest", False), ("MB/s", False), ("µs/op", False),
     ("CPU µs/op", False), ("ratio", False), ("uses", True),
 ]  # fmt: skip
 
@@ -207,7 +211,7 @@ def _row(entry: Entry, base: Entry) -> Markup:
     low, high = entry.rates
     cells = [
         figure(entry.rate),
-        f"{figure(low)} – {figure(high)}",
+        f"{figure(low)} to {figure(high)}",
         "-" if entry.megabytes is None else figure(entry.megabytes),
         figure(entry.microseconds),
         figure(entry.cpu_microseconds),

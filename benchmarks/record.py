@@ -205,7 +205,7 @@ def _entry(raw: Mapping[str, Any], where: str) -> Entry:
     )
     contender = _text(raw, "contender", where)
     depth = _whole(raw, "depth", where)
-    entry = {
+    entry: dict[str, Any] = {
         "key": key,
         "contender": contender,
         "family": _text(raw, "family", where, optional=True) or contender,

@@ -34,7 +34,7 @@ def render_file(source: str, directory: str) -> int:
     return 0
 
 
-def compare_files(old: str, new: str, directory: str | None) -> int:
+def compare_files(old: str, new: str, *, directory: str | None) -> int:
     """Print what changed, and write it as a page too if there is a directory for it.
 
     Returns:

@@ -11,12 +11,14 @@ STYLE = """
   --page: #ffffff; --card: #ffffff; --text: #1b1f24; --quiet: #59636e; --rule: #d5dae0; --grid: #e6e9ed;
   --ours: #0a5ca8; --other: #9aa4af; --edge: #59636e; --whisker: #1b1f24; --bad: #a33a00; --good: #0a5ca8;
   --band: #e6e9ed;
-  --a0: #0a5ca8; --a1: #2f93e0; --a2: #063059; --a3: #5a79c9; --g0: #6b7682; --g1: #3d4650; --g2: #98a2ad; --g3: #7d6f63; }
+  --a0: #0a5ca8; --a1: #2f93e0; --a2: #063059; --a3: #5a79c9;
+  --g0: #6b7682; --g1: #3d4650; --g2: #98a2ad; --g3: #7d6f63; }
 @media (prefers-color-scheme: dark) { :root {
   --page: #12161b; --card: #171c22; --text: #e4e8ec; --quiet: #a0abb6; --rule: #39424c; --grid: #2a323a;
   --ours: #58aef5; --other: #66717c; --edge: #a0abb6; --whisker: #e4e8ec; --bad: #ff9d5c; --good: #58aef5;
   --band: #2a323a;
-  --a0: #58aef5; --a1: #a8d6ff; --a2: #2f86d6; --a3: #92a8ff; --g0: #97a2ad; --g1: #c5ccd4; --g2: #6f7a86; --g3: #b3a394; } }
+  --a0: #58aef5; --a1: #a8d6ff; --a2: #2f86d6; --a3: #92a8ff;
+  --g0: #97a2ad; --g1: #c5ccd4; --g2: #6f7a86; --g3: #b3a394; } }
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; }
 body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 66rem; background: var(--page); color: var(--text);
@@ -85,13 +87,16 @@ svg text.n.base { font-style: italic; } svg text.bad { fill: var(--bad); }
     --page: #ffffff; --card: #ffffff; --text: #000000; --quiet: #444c55; --rule: #b8c0c8; --grid: #dde1e6;
     --ours: #0a5ca8; --other: #9aa4af; --edge: #444c55; --whisker: #000000; --bad: #8a3000; --good: #0a5ca8;
     --band: #e2e5e9;
-    --a0: #0a5ca8; --a1: #2f93e0; --a2: #063059; --a3: #5a79c9; --g0: #6b7682; --g1: #3d4650; --g2: #98a2ad; --g3: #7d6f63; }
+    --a0: #0a5ca8; --a1: #2f93e0; --a2: #063059; --a3: #5a79c9;
+  --g0: #6b7682; --g1: #3d4650; --g2: #98a2ad; --g3: #7d6f63; }
   html { font-size: 9.5pt; } html, body { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
   body { max-width: none; padding: 0; font-size: 10pt; } a { color: inherit; text-decoration: none; }
   section.case { break-before: page; } section.case > h2 { margin-top: 0; }
   h2, h3, caption { break-after: avoid; } figure, tr, .legend { break-inside: avoid; }
   .pair { grid-template-columns: 1fr 1fr; gap: 2mm 5mm; }
-  .scroll { overflow: visible; } table { font-size: 7.6pt; } thead { display: table-header-group; }
-  th, td { padding: .5mm 1.2mm; } td.words { min-width: 17mm; } caption span { max-width: none; } p { orphans: 3; widows: 3; max-width: none; }
+  .scroll { overflow: visible; }
+  table { font-size: 7.6pt; } thead { display: table-header-group; }
+  th, td { padding: .5mm 1.2mm; } td.words { min-width: 17mm; } caption span { max-width: none; }
+  p { orphans: 3; widows: 3; max-width: none; }
 }
 """

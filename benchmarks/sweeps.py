@@ -106,7 +106,8 @@ def depth_figure(cell: CellRecord) -> Figure | None:
     depths = sorted({entry.depth for entries in swept.values() for entry in entries if entry.depth})
     ticks = [(float(depth), str(depth)) for depth in depths]
     names = {entry.contender for entries in swept.values() for entry in entries}
-    drawings, lines = [], []
+    drawings: list[Markup] = []
+    lines: list[Line] = []
     for measure in (_CPU, _RATE):
         lines = _lines(swept, lambda entry: float(entry.depth or 0), lambda depth: f"depth {depth:.0f}", measure)
         reference = None
@@ -158,7 +159,8 @@ def _over_size(cells: Sequence[CellRecord]) -> list[Figure]:
     figures = []
     parts = _parts(contenders, ordered[0].baseline.contender)
     for number, part in enumerate(parts):
-        drawings, lines = [], []
+        drawings: list[Markup] = []
+        lines: list[Line] = []
         for measure in (_RATIO, _CPU, _RATE, _MEGABYTES):
             lines = _lines(part, lambda e: float(e.key.size or 0), lambda size: readable_size(int(size)), measure)
             if any(line.points for line in lines):
