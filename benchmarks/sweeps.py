@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .case import readable_size
-from .lines import Line, Point, legend, line_drawing, styles
+from .lines import Line, Point, Style, legend, line_drawing, styles
 from .wording import figure, multiple
 
 if TYPE_CHECKING:
@@ -38,6 +38,17 @@ class _Measure:
     value: Callable[[Entry], float]
     limits: Callable[[Entry], tuple[float, float]]
     words: Callable[[Entry], str]
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """What grows to the right."""
+
+    place: Callable[[Entry], int]
+    words: Callable[[int], str]
+    styles: dict[str, Style]
+    #: Names of contenders.
+    baselines: set[str]
 
 
 def _megabytes(entry: Entry, rate: float) -> float:
@@ -106,10 +117,11 @@ def depth_figure(cell: CellRecord) -> Figure | None:
     depths = sorted({entry.depth for entries in swept.values() for entry in entries if entry.depth})
     ticks = [(float(depth), str(depth)) for depth in depths]
     names = {entry.contender for entries in swept.values() for entry in entries}
+    axis = _Axis(lambda entry: entry.depth or 0, "depth {}".format, _styles(swept), {base.contender})
     drawings: list[Markup] = []
     lines: list[Line] = []
     for measure in (_CPU, _RATE):
-        lines = _lines(swept, lambda entry: float(entry.depth or 0), lambda depth: f"depth {depth:.0f}", measure)
+        lines = _lines(swept, axis, measure)
         reference = None
         if not base.failure and base.contender not in names:
             reference = (measure.value(base), f"{base.contender}, baseline")
@@ -117,22 +129,24 @@ def depth_figure(cell: CellRecord) -> Figure | None:
     return Figure("Over the depth", drawings, legend(lines))
 
 
-def _lines(
-    families: dict[str, list[Entry]],
-    place: Callable[[Entry], float],
-    words: Callable[[float], str],
-    measure: _Measure,
-) -> list[Line]:
-    style = styles([(family, entries[0].is_ours) for family, entries in families.items()])
+def _styles(families: dict[str, list[Entry]]) -> dict[str, Style]:
+    return styles([(family, entries[0].is_ours) for family, entries in families.items()])
+
+
+def _lines(families: dict[str, list[Entry]], axis: _Axis, measure: _Measure) -> list[Line]:
     found = []
     for family, entries in families.items():
-        points = [
-            Point(place(e), measure.value(e), *measure.limits(e), f"{words(place(e))} {measure.words(e)}")
-            for e in entries
-            if not e.failure
-        ]
-        failed = [(place(e), f"{words(place(e))}: {e.failure[0]}: {e.failure[1]}") for e in entries if e.failure]
-        found.append(Line(family, style[family], points, failed))
+        points, failed = [], []
+        for entry in entries:
+            place = axis.place(entry)
+            words = axis.words(place)
+            if entry.failure:
+                failed.append((float(place), f"{words}: {': '.join(entry.failure)}"))
+            else:
+                told = f"{words} {measure.words(entry)}"
+                points.append(Point(place, measure.value(entry), *measure.limits(entry), told))
+        name = f"{family} (baseline)" if entries[0].contender in axis.baselines else family
+        found.append(Line(name, axis.styles[family], points, failed))
     return found
 
 
@@ -158,11 +172,16 @@ def _over_size(cells: Sequence[CellRecord]) -> list[Figure]:
     note = "Of a contender with several depths, the deepest. " if reduced else ""
     figures = []
     parts = _parts(contenders, ordered[0].baseline.contender)
+    # Without a baseline there is nothing to compare with.
+    compared = all(entry.failure or entry.ratio for entries in contenders.values() for entry in entries)
+    measures = [*([_RATIO] if compared else []), _CPU, _RATE, _MEGABYTES]
+    bases = {cell.baseline.contender for cell in ordered}
+    axis = _Axis(lambda entry: entry.key.size or 0, readable_size, _styles(contenders), bases)
     for number, part in enumerate(parts):
         drawings: list[Markup] = []
         lines: list[Line] = []
-        for measure in (_RATIO, _CPU, _RATE, _MEGABYTES):
-            lines = _lines(part, lambda e: float(e.key.size or 0), lambda size: readable_size(int(size)), measure)
+        for measure in measures:
+            lines = _lines(part, axis, measure)
             if any(line.points for line in lines):
                 drawings.insert(0, line_drawing(measure.title, f"{where.case}, {title}", "block size", ticks, lines))
         of = f", {number + 1} of {len(parts)}" if len(parts) > 1 else ""
@@ -172,7 +191,12 @@ def _over_size(cells: Sequence[CellRecord]) -> list[Figure]:
 
 def _at_one_depth(cells: Sequence[CellRecord]) -> tuple[dict[str, list[Entry]], bool]:
     """Contenders that were tried at more than one size and came through at one, by name."""
-    swept = {family: max(e.depth or 0 for e in entries) for cell in cells for family, entries in _swept(cell).items()}
+    swept: dict[str, int] = {}
+    for cell in cells:
+        for family, entries in _swept(cell).items():
+            # One at which it has failed everywhere shows nothing.
+            deepest = max((entry.depth or 0 for entry in entries if not entry.failure), default=0)
+            swept[family] = max(swept.get(family, 0), deepest)
     found: dict[str, list[Entry]] = {}
     for cell in cells:
         for entry in cell.entries:

@@ -23,7 +23,8 @@ def multiple(value: float | None) -> str:
 
 def change(factor: float) -> str:
     """0.85 is -15.0%."""
-    return f"{(factor - 1) * 100:+.1f}%"
+    # Without the sign that a rounded nothing would keep.
+    return f"{round((factor - 1) * 100, 1) + 0.0:+.1f}%"
 
 
 def short(value: float) -> str:
