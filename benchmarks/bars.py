@@ -22,8 +22,9 @@ _BOTTOM = 30.0
 _MARGIN = 8.0
 _FONT = 12.5
 _SMALL = 11.5
-#: So many fit on a page, with the heading.
-_ROWS_OF_A_DRAWING = 18
+#: So many fit on a page of paper, with the heading; where there are more, two drawings are to fit on one.
+_ROWS_OF_A_PAGE = 24
+_ROWS_OF_HALF_A_PAGE = 15
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def kind_of(entry: Entry, baseline: Entry) -> str:
 
 def bar_figures(cell: CellRecord, entries: Sequence[Entry]) -> list[tuple[Markup, Markup]]:
     """Pairs of drawings, throughput and CPU per operation; more than one where paper would cut it."""
-    parts = -(-len(entries) // _ROWS_OF_A_DRAWING)
+    parts = 1 if len(entries) <= _ROWS_OF_A_PAGE else -(-len(entries) // _ROWS_OF_HALF_A_PAGE)
     rows = -(-len(entries) // parts)
     return [
         (_drawing(cell, entries, part, _RATE), _drawing(cell, entries, part, _CPU))

@@ -23,8 +23,8 @@ _ROWS_OF_A_DRAWING = 20
 _LEAST, _MOST = 1.25, 4.0
 _TICKS = (1.05, 1.1, 1.25, 1.5, 2.0, 3.0, 4.0)
 _COLUMNS = [
-    ("contender", True), ("verdict", True), ("old op/s", False), ("new op/s", False), ("change", False), ("old ratio", False),
-    ("new ratio", False), ("change", False), ("noise", False), ("old CPU µs/op", False), ("new CPU µs/op", False),
+    ("contender", True), ("verdict", True), ("old op/s", False), ("new op/s", False), ("change", False),
+    ("old ratio", False), ("new ratio", False), ("change", False), ("noise", False), ("old CPU µs/op", False), ("new CPU µs/op", False),
 ]  # fmt: skip
 
 

@@ -11,7 +11,8 @@ from .svg import WIDTH, Logarithmic, Scale, drawing, text, y_scale
 __all__ = ["Line", "Point", "Style", "legend", "line_drawing", "styles"]
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 14.0, 30.0, 44.0
-_HEIGHT = 290.0
+#: Two above each other, with their legend, on half a page of paper.
+_HEIGHT = 250.0
 _MARKERS = ("circle", "square", "triangle", "diamond", "down", "plus", "bar")
 _DASHES = (None, "7 3", "2 3", "9 3 2 3")
 _COLOURS = 4

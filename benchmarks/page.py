@@ -90,7 +90,7 @@ def _targets(record: Record) -> Markup | None:
                 element("th", str(target.get("name", "?")), scope="row", class_="words"),
                 element("td", str(target.get("measured", "-"))),
                 element("td", str(target.get("goal", "?"))),
-                element("td", str(target.get("remark") or ""), class_="words"),
+                element("td", str(target.get("remark") or ""), class_="words remark"),
             )
         )
     verdicts = [target.get("met") for target in record.targets]

@@ -45,6 +45,8 @@ thead th { border-bottom: 2px solid var(--quiet); vertical-align: bottom; }
 th { font-weight: 600; }
 th[scope=row], .words { text-align: left; font-weight: 400; }
 td.words, .facts td, .facts th { white-space: normal; overflow-wrap: anywhere; min-width: 9rem; }
+.targets th[scope=row], .targets td { white-space: normal; min-width: 4.5rem; }
+.targets td.remark { min-width: 15rem; }
 .facts th[scope=row] { color: var(--quiet); min-width: 7rem; width: 9rem; }
 .facts td { text-align: left; }
 tr.ours th[scope=row] { font-weight: 700; color: var(--ours); }

@@ -19,7 +19,7 @@ __all__ = ["Figure", "depth_figure", "shown_as_bars", "size_figures"]
 #: A family with more depths than these has one bar, not one for each.
 _BARS_OF_A_FAMILY = 3
 #: More in one drawing cannot be told apart.
-_LINES = 8
+_LINES = 9
 
 
 @dataclass(frozen=True)
@@ -220,10 +220,15 @@ def _parts(contenders: dict[str, list[Entry]], baseline: str) -> list[dict[str, 
     first = [baseline] if baseline in contenders else []
     # The one of ours that the others are looked at beside: the fastest at the largest size it was measured at.
     best = max(ours, key=lambda name: _last_rate(contenders[name]), default=None)
-    parts = [[*first, *ours[start : start + _LINES - 1]] for start in range(0, len(ours), _LINES - 1)]
-    beside = [*first, *([best] if best else [])]
-    parts += [[*beside, *others[start : start + _LINES - 2]] for start in range(0, len(others), _LINES - 2)]
+    parts = [[*first, *some] for some in _even(ours, _LINES - 1)]
+    parts += [[*first, *([best] if best else []), *some] for some in _even(others, _LINES - 2)]
     return [{name: contenders[name] for name in part} for part in parts]
+
+
+def _even(names: Sequence[str], most: int) -> list[Sequence[str]]:
+    """As few parts as there can be, of about the same length."""
+    step = -(-len(names) // max(-(-len(names) // most), 1)) or 1
+    return [names[start : start + step] for start in range(0, len(names), step)]
 
 
 def _last_rate(entries: Sequence[Entry]) -> float:
