@@ -24,7 +24,8 @@ _LEAST, _MOST = 1.25, 4.0
 _TICKS = (1.05, 1.1, 1.25, 1.5, 2.0, 3.0, 4.0)
 _COLUMNS = [
     ("contender", True), ("verdict", True), ("old op/s", False), ("new op/s", False), ("change", False),
-    ("old ratio", False), ("new ratio", False), ("change", False), ("noise", False), ("old CPU µs/op", False), ("new CPU µs/op", False),
+    ("old ratio", False), ("new ratio", False), ("change", False), ("noise", False),
+    ("old CPU µs/op", False), ("new CPU µs/op", False),
 ]  # fmt: skip
 
 

@@ -46,7 +46,7 @@ th { font-weight: 600; }
 th[scope=row], .words { text-align: left; font-weight: 400; }
 td.words, .facts td, .facts th { white-space: normal; overflow-wrap: anywhere; min-width: 9rem; }
 .targets th[scope=row], .targets td { white-space: normal; min-width: 4.5rem; }
-.targets td.remark { min-width: 15rem; }
+.targets th[scope=row], .targets td.remark { min-width: 13rem; }
 .facts th[scope=row] { color: var(--quiet); min-width: 7rem; width: 9rem; }
 .facts td { text-align: left; }
 tr.ours th[scope=row] { font-weight: 700; color: var(--ours); }
@@ -98,7 +98,7 @@ svg text.n.base { font-style: italic; } svg text.bad { fill: var(--bad); }
   .pair { grid-template-columns: 1fr 1fr; gap: 2mm 5mm; }
   .scroll { overflow: visible; }
   table { font-size: 7.6pt; } thead { display: table-header-group; }
-  th, td { padding: .5mm 1.2mm; } td.words { min-width: 17mm; } caption span { max-width: none; }
+  th, td { padding: .5mm 1.2mm; } td.words { min-width: 22mm; } caption span { max-width: none; }
   p { orphans: 3; widows: 3; max-width: none; }
 }
 """
