@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from .markup import Markup, element
-from .svg import WIDTH, Logarithmic, Scale, drawing, text, y_scale
+from .svg import WIDTH, Logarithmic, Scale, drawing, fitted, text, y_scale
+from .wording import figure
 
 __all__ = ["Line", "Point", "Style", "legend", "line_drawing", "styles"]
 
@@ -64,7 +65,8 @@ def styles(families: Sequence[tuple[str, bool]]) -> dict[str, Style]:
         counts[is_ours] += 1
         # Ours and the others go through the markers from opposite ends.
         marker = _MARKERS[number % len(_MARKERS) if is_ours else -1 - number % len(_MARKERS)]
-        dash = _DASHES[number // (1 if is_ours else 2) % len(_DASHES)]
+        # Markers and dashes have no common divisor, so that no pair comes again soon.
+        dash = _DASHES[number % len(_DASHES)]
         found[name] = Style(f"{'a' if is_ours else 'g'}{number % _COLOURS}", marker, dash)
     return found
 
@@ -99,7 +101,7 @@ def line_drawing(
     return drawing(
         _HEIGHT,
         f"{title}, {where}",
-        f"Lines over {axis}. {words}",
+        f"Lines over {axis}. {words}" + (f"; {reference[1]}: {figure(reference[0])}" if reference else ""),
         text(title + kind, 4, 15, class_="h"),
         _axes(x, y, axis, bottom, right, tick_of),
         _reference(y(reference[0]), reference[1], right) if reference else None,
@@ -152,7 +154,7 @@ def _axes(
 def _reference(y: float, words: str, right: float) -> list[Markup]:
     return [
         element("line", class_="ref", x1=_LEFT, x2=right, y1=y, y2=y),
-        text(words, right, y - 5, class_="m halo", anchor="end"),
+        text(fitted(words, right - _LEFT, 11.5), right, y - 5, class_="m halo", anchor="end"),
     ]
 
 
