@@ -36,7 +36,7 @@ figure { margin: .8rem 0 1rem; }
 .pair > svg { display: block; width: 100%; height: auto; }
 .scroll { overflow-x: auto; margin: .6rem 0 1rem; }
 .scroll:focus-visible { outline: 2px solid var(--ours); }
-table { border-collapse: collapse; width: 100%; font-size: .85rem; font-variant-numeric: tabular-nums; }
+table { border-collapse: separate; border-spacing: 0; width: 100%; font-size: .85rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding: .2rem 0 .4rem; }
 caption span { display: inline-block; position: sticky; left: 0; max-width: min(46rem, calc(100vw - 2rem)); }
 th, td { text-align: right; padding: .22rem .55rem; border-bottom: 1px solid var(--rule); vertical-align: top;
@@ -46,6 +46,7 @@ th { font-weight: 600; }
 th[scope=row], .words { text-align: left; font-weight: 400; }
 td.words, .facts td, .facts th { white-space: normal; overflow-wrap: anywhere; min-width: 9rem; }
 .targets th[scope=row], .targets td { white-space: normal; min-width: 4.5rem; }
+.targets td:first-child { white-space: nowrap; } td.quiet { font-size: inherit; }
 .targets th[scope=row], .targets td.remark { min-width: 13rem; }
 .facts th[scope=row] { color: var(--quiet); min-width: 7rem; width: 9rem; }
 .facts td { text-align: left; }
