@@ -87,9 +87,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--mode", action="append", choices=_MODES, help="only through the page cache, or only O_DIRECT")
     add("--dir", default=".", help="where to make the test files, in a folder of their own (here)")
     add("--json", metavar="FILE", help="write everything, with the raw samples, to FILE")
-    add("--report", metavar="DIR", help="write a page with plots, index.html, to DIR")
-    add("--from", metavar="FILE", dest="source", help="with --report: measure nothing, show what --json wrote to FILE")
-    add("--compare", metavar=("OLD", "NEW"), nargs=2, help="measure nothing, compare two files that --json wrote")
     add("--repetitions", type=_count, help="turns of each contender")
     add("--seconds", type=_positive, help="length of a turn")
     add(
@@ -98,6 +95,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="MIB",
         help="size of the file that is read; that of the one written is half of it",
     )
+    add("--report", metavar="DIR", help="write a page with plots, index.html, to DIR")
+    add("--from", metavar="FILE", dest="source", help="with --report: measure nothing, show what --json wrote to FILE")
+    add("--compare", metavar=("OLD", "NEW"), nargs=2, help="measure nothing, compare two files that --json wrote")
     return parser
 
 
@@ -153,10 +153,10 @@ def _as_json(
         first.setdefault(result.cell, result)
     return {
         "environment": asdict(environment),
-        "questions": {cell.case: CASES[cell.case].question for cell in plan.cells},
         "settings": {"repetitions": plan.repetitions, "seconds": plan.seconds, "refusals": plan.refusals},
         "results": [result.as_json(first[result.cell]) for result in results],
         "targets": [asdict(target) for target in targets],
+        "questions": {cell.case: CASES[cell.case].question for cell in plan.cells},
     }
 
 

@@ -200,9 +200,13 @@ def _differences(old: Record, new: Record) -> Iterator[tuple[str, str, str]]:
         before, after = old.environment.get(name, "not said"), new.environment.get(name, "not said")
         if before != after:
             yield name, before, after
-    for name in ("repetitions", "seconds"):
+    for name in dict.fromkeys([*old.settings, *new.settings]):
         if old.settings.get(name) != new.settings.get(name):
-            yield name, str(old.settings.get(name)), str(new.settings.get(name))
+            yield name, _told(old.settings.get(name)), _told(new.settings.get(name))
+
+
+def _told(setting: object) -> str:
+    return "not said" if setting is None else str(setting) if setting != [] else "none"
 
 
 def comparison_text(comparison: Comparison) -> str:

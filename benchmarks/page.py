@@ -62,6 +62,8 @@ def environment_facts(record: Record) -> list[tuple[str, Child]]:
     settings = record.settings
     if "repetitions" in settings:
         found.append(("turns", f"{settings['repetitions']} of each contender, of {settings.get('seconds', '?')} s"))
+    if "small_files" in settings:
+        found.append(("small files", str(settings["small_files"])))
     refusals = settings.get("refusals") or []
     if isinstance(refusals, list) and refusals:
         found.append(("left out", element("span", "; ".join(map(str, refusals)), class_="bad")))
