@@ -36,7 +36,8 @@ figure { margin: .8rem 0 1rem; }
 .pair > svg { display: block; width: 100%; height: auto; }
 .scroll { overflow-x: auto; margin: .6rem 0 1rem; }
 .scroll:focus-visible { outline: 2px solid var(--ours); }
-table { border-collapse: separate; border-spacing: 0; width: 100%; font-size: .85rem; font-variant-numeric: tabular-nums; }
+table { border-collapse: separate; border-spacing: 0; width: 100%; font-size: .85rem;
+  font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding: .2rem 0 .4rem; }
 caption span { display: inline-block; position: sticky; left: 0; max-width: min(46rem, calc(100vw - 2rem)); }
 th, td { text-align: right; padding: .22rem .55rem; border-bottom: 1px solid var(--rule); vertical-align: top;
