@@ -20,6 +20,7 @@ from .cases import CASES
 from .content import SECTOR
 from .document import page_path
 from .environment import Environment, look_around
+from .ours import is_ours
 from .place import Files, made_files
 from .progress import Progress
 from .race import race
@@ -227,6 +228,4 @@ def _measure(arguments: argparse.Namespace, pace: _Pace) -> int:
 
 def _is_broken(result: Result) -> bool:
     failure = result.failure
-    return failure is not None and (
-        failure.kind == "wrong data" or (failure.is_alarming and result.contender.startswith("pyuring"))
-    )
+    return failure is not None and (failure.kind == "wrong data" or (failure.is_alarming and is_ours(result.contender)))

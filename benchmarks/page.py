@@ -12,7 +12,7 @@ from .sweeps import Figure, depth_figure, shown_as_bars, size_figures
 from .wording import figure, multiple
 
 if TYPE_CHECKING:
-    from .record import CellRecord, Entry, Record
+    from .record import CellRecord, Entry, Key, Record
 
 __all__ = ["environment_facts", "report_page"]
 
@@ -107,22 +107,25 @@ def _targets(record: Record) -> Markup | None:
 
 def _failures(record: Record) -> Markup | None:
     """Who has no figures, by reason: the same reason in many cells is one thing to know."""
-    found: dict[tuple[str, str, str], list[CellRecord]] = {}
+    found: dict[tuple[str, str, str], dict[str, Entry]] = {}
+    places: dict[tuple[str, str, str], dict[Key, CellRecord]] = {}
     for cell in record.cells:
         for entry in cell.failed:
             if entry.failure:
-                found.setdefault((entry.contender, *entry.failure), []).append(cell)
+                known = (entry.family, *entry.failure)
+                found.setdefault(known, {}).setdefault(entry.contender, entry)
+                places.setdefault(known, {})[cell.key] = cell
     if not found:
         return None
     rows = [
         element(
             "tr",
-            element("th", contender, scope="row", class_="words"),
+            element("th", _names(family, list(entries.values())), scope="row", class_="words"),
             element("td", kind, class_="words bad"),
             element("td", reason, class_="words"),
-            element("td", _places(cells, record), class_="words"),
+            element("td", _places(list(places[family, kind, reason].values()), record), class_="words"),
         )
-        for (contender, kind, reason), cells in found.items()
+        for (family, kind, reason), entries in found.items()
     ]
     columns = [("contender", True), ("what", True), ("reason", True), ("where", True)]
     return element(
@@ -130,6 +133,12 @@ def _failures(record: Record) -> Markup | None:
         element("h2", "Without figures", id="failures"),
         data_table("Contenders that failed, are not installed, or cannot do it.", columns, rows),
     )
+
+
+def _names(family: str, entries: Sequence[Entry]) -> str:
+    """The contender's, or the family's with the depths."""
+    depths = sorted({entry.depth for entry in entries if entry.depth})
+    return f"{family}, depths {', '.join(map(str, depths))}" if len(depths) > 1 else entries[0].contender
 
 
 def _places(cells: Sequence[CellRecord], record: Record) -> str:

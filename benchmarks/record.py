@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from .case import readable_size
+from .ours import is_ours
 
 __all__ = ["CellRecord", "Entry", "Key", "Record", "RecordError", "Turned", "load", "parse"]
 
@@ -81,8 +82,7 @@ class Entry:
 
     @property
     def is_ours(self) -> bool:
-        """Whether it is pyuring; where preparing is measured, nothing else is."""
-        return self.contender.startswith("pyuring") or self.key.case == "preparation"
+        return is_ours(self.contender, self.key.case)
 
     @property
     def rates(self) -> tuple[float, float]:

@@ -280,6 +280,19 @@ def test_targets_environment_and_how_the_cache_was_made_cold_are_told(run: dict[
     assert "turns 5 of each contender, of 0.1 s" in rows
 
 
+def test_depths_that_failed_alike_are_one_line_of_the_list(run: dict[str, Any]) -> None:
+    failure = {"kind": "failed", "reason": "alike"}
+    for number, one in enumerate(run["results"]):
+        if one.get("family") == "uring-api":
+            more = {"family": "uring-api", "depth": one["depth"], "size": one["size"]}
+            run["results"][number] = entry(one["contender"], [1.0], failure=failure, **more)
+    failures = tree(page_of(run)).find(".//h2[@id='failures']/..")
+    assert failures is not None
+    rows = [words(row) for row in failures.iterfind(".//tbody/tr")]
+    assert rows[0] == "uring-api, depths 1, 4, 16, 64, 256 failed alike random-read: O_DIRECT, 4 KiB; O_DIRECT, 64 KiB"
+    assert len(rows) == 2
+
+
 # -- lines ------------------------------------------------------------------------
 
 
@@ -396,6 +409,24 @@ def test_markup_is_escaped_once() -> None:
     )
     assert isinstance(element("meta", charset="utf-8"), Markup)
     assert element("meta", charset="utf-8") == '<meta charset="utf-8"/>'
+
+
+@pytest.mark.parametrize(
+    ("contender", "ours"),
+    [
+        ("pyuring, depth 128", True),
+        ("pyuring registered, depth 1", True),
+        ("read_ranges, 2 workers, depth 128", True),
+        ("write_ranges", True),
+        ("read_files", True),
+        ("kangtegong's pyuring, depth 128", False),
+        ("os.preadv", False),
+        ("fio, depth 128", False),
+    ],
+)
+def test_what_is_pyuring_is_told_by_its_name(contender: str, ours: bool) -> None:
+    record = parse(run_of(cell({"os.pread": 1.0, contender: 1.0}, seed=1)))
+    assert record.cells[0].entries[1].is_ours is ours
 
 
 @pytest.mark.parametrize("most", [0.0, 1e-9, 0.07, 1, 3, 9.99, 10, 123_456, 1.2e9])
