@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .markup import Markup, element
-from .svg import WIDTH, Linear, drawing, fitted, text, text_width
+from .svg import MARGIN, WIDTH, Linear, drawing, fitted, name_text, text, text_width
 from .wording import figure, multiple
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ _ROW = 36.0
 _BAR = 11.0
 _TOP = 26.0
 _BOTTOM = 30.0
-_MARGIN = 8.0
 _FONT = 12.5
 _SMALL = 11.5
 #: So many fit on a page of paper, with the heading; where there are more, two drawings are to fit on one.
@@ -77,7 +76,7 @@ def bar_figures(cell: CellRecord, entries: Sequence[Entry]) -> list[tuple[Markup
 def _drawing(cell: CellRecord, entries: Sequence[Entry], part: range, measure: _Measure) -> Markup:
     """Some of the rows, to the scale of all of them."""
     most = max((measure.limits(entry)[1] for entry in entries if not entry.failure), default=0.0)
-    scale = Linear(most, _MARGIN, WIDTH - _MARGIN - 10)
+    scale = Linear(most, MARGIN, WIDTH - MARGIN - 10)
     bottom = _TOP + len(part) * _ROW
     base = cell.baseline
     shown = [entries[number] for number in part]
@@ -88,8 +87,8 @@ def _drawing(cell: CellRecord, entries: Sequence[Entry], part: range, measure: _
         bottom + _BOTTOM,
         title,
         described + "; ".join(words),
-        text(measure.title, _MARGIN, 15, class_="h"),
-        text(f"{measure.unit}, {measure.better}", WIDTH - _MARGIN, 15, class_="m", anchor="end"),
+        text(measure.title, MARGIN, 15, class_="h"),
+        text(f"{measure.unit}, {measure.better}", WIDTH - MARGIN, 15, class_="m", anchor="end"),
         _grid(scale, bottom),
         None if base.failure else _reference(scale(measure.value(base)), bottom),
         [_row(entry, base, measure, scale, _TOP + row * _ROW) for row, entry in enumerate(shown)],
@@ -111,17 +110,17 @@ def _reference(x: float, bottom: float) -> Markup:
 
 def _row(entry: Entry, base: Entry, measure: _Measure, scale: Linear, top: float) -> Markup:
     note = entry.failure[0] if entry.failure else measure.note(entry)
-    room = WIDTH - 2 * _MARGIN - text_width(note, _FONT) - 10
-    name = fitted(entry.contender + (" (baseline)" if entry is base else ""), room, _FONT)
+    room = WIDTH - 2 * MARGIN - text_width(note, _FONT) - 10
+    name = entry.contender + (" (baseline)" if entry is base else "")
     kind = kind_of(entry, base)
     y = top + 19
     if entry.failure:
-        why = fitted(entry.failure[1], WIDTH - 2 * _MARGIN - 12, _SMALL)
+        why = fitted(entry.failure[1], WIDTH - 2 * MARGIN - 12, _SMALL)
         what = f"{entry.contender}: {entry.failure[0]}: {entry.failure[1]}"
         body = [
-            _back(_MARGIN, y, text_width(why, _SMALL)),
-            element("path", class_="fail", d=f"M{_MARGIN:g} {y + 2:.1f}l7 7m0 -7l-7 7"),
-            text(why, _MARGIN + 12, y + 9.5, class_="m"),
+            _back(MARGIN, y, text_width(why, _SMALL)),
+            element("path", class_="fail", d=f"M{MARGIN:g} {y + 2:.1f}l7 7m0 -7l-7 7"),
+            text(why, MARGIN + 12, y + 9.5, class_="m"),
         ]
     else:
         low, high = measure.limits(entry)
@@ -134,10 +133,10 @@ def _row(entry: Entry, base: Entry, measure: _Measure, scale: Linear, top: float
     return element(
         "g",
         element("title", what),
-        _back(_MARGIN, top + 2, text_width(name, _FONT)),
-        _back(WIDTH - _MARGIN - text_width(note, _FONT), top + 2, text_width(note, _FONT)),
-        text(name, _MARGIN, top + 14, class_=f"n {kind}"),
-        text(note, WIDTH - _MARGIN, top + 14, class_="bad" if entry.failure else "v", anchor="end"),
+        _back(MARGIN, top + 2, min(text_width(name, _FONT), room)),
+        _back(WIDTH - MARGIN - text_width(note, _FONT), top + 2, text_width(note, _FONT)),
+        name_text(name, top + 14, room=room, size=_FONT, class_=f"n {kind}", is_bold=kind == "ours"),
+        text(note, WIDTH - MARGIN, top + 14, class_="bad" if entry.failure else "v", anchor="end"),
         body,
     )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from .document import data_table, document
 from .markup import Child, Markup, element
 from .noise import METHOD
-from .svg import WIDTH, drawing, fitted, text, text_width
+from .svg import MARGIN, WIDTH, drawing, name_text, text, text_width
 from .wording import change, figure, multiple
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["comparison_page"]
 
-_ROW, _TOP, _BOTTOM, _MARGIN, _FONT = 32.0, 28.0, 28.0, 8.0, 12.5
+_ROW, _TOP, _BOTTOM, _FONT = 32.0, 28.0, 28.0, 12.5
 _ROWS_OF_A_DRAWING = 20
 #: The axis goes at least so far to both sides, and at most so far.
 _LEAST, _MOST = 1.25, 4.0
@@ -107,7 +107,7 @@ def _drawing(title: str, pairs: Sequence[Pair], all_pairs: Sequence[Pair]) -> Ma
     """A dot for each change of the ratio, on the band of what noise does."""
     furthest = max(abs(pair.judged.size) for pair in all_pairs if pair.judged)
     reach = min(max(furthest * 1.1, math.log(_LEAST)), math.log(_MOST))
-    middle, half = WIDTH / 2, WIDTH / 2 - _MARGIN - 14
+    middle, half = WIDTH / 2, WIDTH / 2 - MARGIN - 14
 
     def place(size: float) -> float:
         return middle + max(-1.0, min(size / reach, 1.0)) * half
@@ -118,9 +118,9 @@ def _drawing(title: str, pairs: Sequence[Pair], all_pairs: Sequence[Pair]) -> Ma
         bottom + _BOTTOM,
         f"Change of the ratio, {title}",
         words,
-        text("slower", _MARGIN, 15, class_="m"),
+        text("slower", MARGIN, 15, class_="m"),
         text("Change of the ratio", middle, 15, class_="h", anchor="middle"),
-        text("faster", WIDTH - _MARGIN, 15, class_="m", anchor="end"),
+        text("faster", WIDTH - MARGIN, 15, class_="m", anchor="end"),
         [_tick(place(size), change(math.exp(size)), bottom) for size in _ticks(reach)],
         [_dot(pair, place, _TOP + row * _ROW) for row, pair in enumerate(pairs)],
     )
@@ -157,13 +157,15 @@ def _dot(pair: Pair, place: Callable[[float], float], top: float) -> list[Child]
         element("rect", class_="band", x=place(-noise), y=y - 6, width=place(noise) - place(-noise), height=12),
         element("line", class_="whisker", x1=place(0), x2=place(size), y1=y, y2=y),
         element("circle", element("title", note), class_=f"dot {kind} {outside}", cx=place(size), cy=y, r=4.5),
-        text(
-            fitted(pair.new.contender, WIDTH - 2 * _MARGIN - text_width(note, _FONT) - 10, _FONT),
-            _MARGIN,
+        name_text(
+            pair.new.contender,
             top + 13,
+            room=WIDTH - 2 * MARGIN - text_width(note, _FONT) - 10,
+            size=_FONT,
             class_=f"n {kind} halo",
+            is_bold=pair.is_ours,
         ),
-        text(note, WIDTH - _MARGIN, top + 13, class_="bad halo" if pair.is_regression else "v halo", anchor="end"),
+        text(note, WIDTH - MARGIN, top + 13, class_="bad halo" if pair.is_regression else "v halo", anchor="end"),
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from .markup import Markup, element
@@ -79,7 +79,6 @@ def line_drawing(
     lines: Sequence[Line],
     *,
     reference: tuple[float, str] | None = None,
-    tick_of: Callable[[float], str] | None = None,
 ) -> Markup:
     """One drawing.
 
@@ -90,7 +89,6 @@ def line_drawing(
         ticks: the places that were measured there, with their labels.
         lines: at least one, with a point each.
         reference: a horizontal line, and in words what it stands for.
-        tick_of: words a tick of the vertical axis in another way.
     """
     bottom, right = _HEIGHT - _BOTTOM, WIDTH - _RIGHT
     values = [value for line in lines for point in line.points for value in (point.low, point.high)]
@@ -103,9 +101,12 @@ def line_drawing(
         f"{title}, {where}",
         f"Lines over {axis}. {words}" + (f"; {reference[1]}: {figure(reference[0])}" if reference else ""),
         text(title + kind, 4, 15, class_="h"),
-        _axes(x, y, axis, bottom, right, tick_of),
-        _reference(y(reference[0]), reference[1], right) if reference else None,
+        _axes(x, y, axis, bottom, right),
+        element("line", class_="ref", x1=_LEFT, x2=right, y1=y(reference[0]), y2=y(reference[0]))
+        if reference
+        else None,
         [_line(line, x, y) for line in lines],
+        _reference_name(reference[1], right, y(reference[0])) if reference else None,
         [_crosses(line, x, bottom) for line in lines],
     )
 
@@ -130,14 +131,12 @@ def legend(lines: Sequence[Line]) -> Markup:
     return element("ul", items, class_="legend")
 
 
-def _axes(
-    x: Logarithmic, y: Scale, axis: str, bottom: float, right: float, tick_of: Callable[[float], str] | None
-) -> list[Markup]:
+def _axes(x: Logarithmic, y: Scale, axis: str, bottom: float, right: float) -> list[Markup]:
     found = []
     for value, label in y.ticks:
         place = y(value)
         found.append(element("line", class_="grid", x1=_LEFT, x2=right, y1=place, y2=place))
-        found.append(text(tick_of(value) if tick_of else label, _LEFT - 6, place + 4, class_="m", anchor="end"))
+        found.append(text(label, _LEFT - 6, place + 4, class_="m", anchor="end"))
     last = -1e9
     for value, label in x.ticks:
         place = x(value)
@@ -151,11 +150,8 @@ def _axes(
     return found
 
 
-def _reference(y: float, words: str, right: float) -> list[Markup]:
-    return [
-        element("line", class_="ref", x1=_LEFT, x2=right, y1=y, y2=y),
-        text(fitted(words, right - _LEFT, 11.5), right, y - 5, class_="m halo", anchor="end"),
-    ]
+def _reference_name(words: str, right: float, y: float) -> Markup:
+    return text(fitted(words, right - _LEFT, 11.5), right, y - 5, class_="m halo", anchor="end")
 
 
 def _line(line: Line, x: Scale, y: Scale) -> Markup:

@@ -51,6 +51,7 @@ td.words, .facts td, .facts th { white-space: normal; overflow-wrap: anywhere; m
 .targets th[scope=row], .targets td.remark { min-width: 13rem; }
 .facts th[scope=row] { color: var(--quiet); min-width: 7rem; width: 9rem; }
 .facts td { text-align: left; }
+tbody th[scope=row] { white-space: normal; min-width: 10rem; }
 tr.ours th[scope=row] { font-weight: 700; color: var(--ours); }
 tr.base th[scope=row] { font-style: italic; }
 .bad, tr .bad { color: var(--bad); font-weight: 600; } .good { color: var(--good); font-weight: 600; }
@@ -96,11 +97,12 @@ svg text.n.base { font-style: italic; } svg text.bad { fill: var(--bad); }
   html { font-size: 9.5pt; } html, body { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
   body { max-width: none; padding: 0; font-size: 10pt; } a { color: inherit; text-decoration: none; }
   section.case { break-before: page; } section.case > h2 { margin-top: 0; }
-  h2, h3, caption { break-after: avoid; } figure, tr, .legend { break-inside: avoid; }
+  h2, h3, h4, h3 + p, caption, thead { break-after: avoid; } figure, tr, .legend { break-inside: avoid; }
   .pair { grid-template-columns: 1fr 1fr; gap: 2mm 5mm; }
   .scroll { overflow: visible; }
   table { font-size: 7.6pt; } thead { display: table-header-group; }
-  th, td { padding: .5mm 1.2mm; } td.words { min-width: 22mm; } caption span { max-width: none; }
+  th, td { padding: .5mm 1.2mm; } td.words { min-width: 22mm; } tbody th[scope=row] { min-width: 30mm; }
+  caption span { max-width: none; }
   p { orphans: 3; widows: 3; max-width: none; }
 }
 """

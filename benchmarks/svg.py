@@ -10,13 +10,30 @@ from typing import Protocol
 from .markup import Child, Markup, element
 from .wording import short
 
-__all__ = ["WIDTH", "Linear", "Logarithmic", "Scale", "drawing", "fitted", "text", "text_width", "y_scale"]
+__all__ = [
+    "MARGIN",
+    "WIDTH",
+    "Linear",
+    "Logarithmic",
+    "Scale",
+    "drawing",
+    "fitted",
+    "name_text",
+    "text",
+    "text_width",
+    "y_scale",
+]
 
 #: Of every drawing, in its own units: two stand side by side on paper, one fills a telephone.
 WIDTH = 440.0
+MARGIN = 8.0
 #: In parts of the font size, with the widest font that is usual: a larger figure would cut names that fit, a smaller
 #: one let them run into what stands beside them.
 _CHARACTER = 0.57
+#: So much wider are bold ones.
+_BOLD = 1.13
+#: So much longer than its room may be what is squeezed into it.
+_SQUEEZE = 1.15
 #: Above it a linear axis shows the smallest as nothing.
 _DECADES_FOR_LOGARITHMIC = 1.3
 
@@ -113,6 +130,22 @@ def fitted(content: str, width: float, size: float) -> str:
         return content
     head = (room - 1) // 2
     return f"{content[:head]}…{content[len(content) - (room - 1 - head) :]}"
+
+
+def name_text(content: str, y: float, *, room: float, size: float, class_: str, is_bold: bool) -> Markup:
+    """A contender's name at the left edge, in no more than `room`: what is a little too long is set closer."""
+    factor = _BOLD if is_bold else 1.0
+    shown = fitted(content, room * _SQUEEZE / factor, size)
+    is_tight = text_width(shown, size) * factor > room
+    return element(
+        "text",
+        shown,
+        x=MARGIN,
+        y=y,
+        class_=class_,
+        textLength=room if is_tight else None,
+        lengthAdjust="spacingAndGlyphs" if is_tight else None,
+    )
 
 
 def text(content: str, x: float, y: float, *, class_: str | None = None, anchor: str | None = None) -> Markup:
