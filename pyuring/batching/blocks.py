@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -64,9 +65,18 @@ def pieces_of(buffers: Sequence[Any]) -> Block:
 
 
 def allocated(size: int) -> tuple[memoryview, Block]:
-    """New memory, all of it zero; pages of its own where that is faster than filling it."""
+    """New memory, all of it zero; pages of its own where that is faster than filling it.
+
+    Raises:
+        MemoryError: there is not as much.
+    """
     small = size < _PAGES_FROM
-    owner = bytearray(size) if small else mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    try:
+        owner = bytearray(size) if small else mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except (OSError, OverflowError) as error:
+        if isinstance(error, OSError) and error.errno != errno.ENOMEM:
+            raise
+        raise MemoryError(f"there is no memory for the {size} bytes that the ranges have together") from None
     memory = from_buffer(CHARS, owner, True)
     return memoryview(owner), Block(memory + 0, size, NULL, None, NULL, [memory], None)
 

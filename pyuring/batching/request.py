@@ -86,6 +86,8 @@ class RangeRequest:
         else:
             self._check_pieces(buffers, lengths)
             self._take_block(pieces_of(buffers))
+            if len(self.block.exports) != self.count:
+                raise ValueError(f"{self.count} offsets need as many buffers, not {len(self.block.exports)}")
         self._check("buffers")
 
     def _check_pieces(self, buffers: Any, lengths: object) -> None:
@@ -179,5 +181,6 @@ class RangeRequest:
             return ValueError(f"a length is between 0 and 2**63-1; that of range {index} is {length}")
         if wrong == lib.PYURING_RANGE_BEYOND_FILES:
             return ValueError(f"range {index}, {length} bytes at offset {offset}, ends beyond 2**63-1")
-        size = 0 if self.block is None else self.block.size
-        return ValueError(f"{name} has {size} bytes, which range {index}, of {length} bytes, goes beyond")
+        if self.block is None:
+            return MemoryError(f"the ranges up to number {index} have more bytes together than any memory")
+        return ValueError(f"{name} has {self.block.size} bytes, which range {index}, of {length} bytes, goes beyond")

@@ -33,8 +33,8 @@ def read_one(fd: Any, offsets: Any, length: Any, out: Any) -> list[memoryview] |
         count = os.preadv(fd, [view], offset)
         while 0 < count < length and (more := os.preadv(fd, [view.cast("B")[count:]], offset + count)):
             count += more
-    except (OSError, TypeError, ValueError, BufferError):
-        return None
+    except Exception as error:
+        return _left_to_the_ring(error)
     return array("q", (count,)) if out is not None else [view[:count]]
 
 
@@ -49,6 +49,12 @@ def write_one(fd: Any, offsets: Any, buffers: Any) -> array[int] | None:
             return None
         if os.pwritev(fd, [view], offset) != view.nbytes:
             return None  # once more, from its beginning: it may be that the disk is full
-    except (OSError, TypeError, ValueError, BufferError):
-        return None
+    except Exception as error:
+        return _left_to_the_ring(error)
     return array("q", (view.nbytes,))
+
+
+def _left_to_the_ring(error: Exception) -> None:
+    """None, unless it was Python code that raised `error`: a signal handler's is no answer."""
+    if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+        raise error
