@@ -36,16 +36,15 @@ def perform_ranges(
     c.slots, c.idle, c.again = slots, numbers, numbers + depth
     run: CData = ffi.addressof(c, "run")
     run.depth = depth
-    memory = (c, slots, numbers, request.exports, request.block, request.files)
-    request.runs.append(run)
-    if request.stopped:  # looked at after the run can be found, see `RangeRequest.stop`
-        return 0
     try:
-        perform(ring, run, lambda: lib.pyuring_ranges_begin(ring._c, c), memory)
+        request.runs.add(c)
+        if not request.stopped:  # looked at after the run can be found, see `RangeRequest.stop`
+            perform(ring, run, lambda: lib.pyuring_ranges_begin(ring._c, c), (c, slots, numbers, request))
     finally:
-        if run.in_flight:
-            # The kernel did not let go of it in time: it stays, with all that it is part of.
-            request.exports = []
+        if not run.in_flight:
+            request.runs.discard(c)
+            if request.closed:  # while this went on
+                request.close()
     return int(c.failed)
 
 
