@@ -11,6 +11,8 @@
 
 #include "cancel.h"
 
+static int pyuring_submit_and_wait(struct pyuring *u, unsigned want, int64_t timeout_ns); /* completions.h */
+
 enum {
 	PYURING_RUN_ISSUED = 0, /* there is nothing more to prepare */
 	PYURING_RUN_FULL = 1,   /* there is, once something is complete */
@@ -43,6 +45,8 @@ static int pyuring_run_begin(struct pyuring *u, struct pyuring_run *run)
 		return PYURING_NOT_YOURS;
 	if (u->staging)
 		return PYURING_IN_CHAIN;
+	if (u->disabled)
+		return -EBADFD; /* nothing could be submitted, nor taken back */
 	run->id = PYURING_RUN | (++pyuring_runs & PYURING_RUN_NUMBERS) << PYURING_RUN_KEY_BITS;
 	run->linked = true;
 	run->next = u->runs;
@@ -88,6 +92,7 @@ static inline void pyuring_run_track(struct pyuring *u, struct pyuring_run *run,
 	sqe->personality = u->personality;
 	sqe->user_data = run->id | key;
 	run->in_flight++;
+	u->running++;
 	u->in_flight++;
 	u->expected++;
 }
@@ -96,19 +101,22 @@ static inline void pyuring_run_track(struct pyuring *u, struct pyuring_run *run,
 static void pyuring_run_reap(struct pyuring *u, const struct io_uring_cqe *cqe)
 {
 	const uint64_t keys = (UINT64_C(1) << PYURING_RUN_KEY_BITS) - 1;
+	uint32_t key = (uint32_t)(cqe->user_data & keys);
 	struct pyuring_run *run = u->runs;
 
 	while (run && run->id != (cqe->user_data & ~keys))
 		run = run->next;
-	if (!run || run->in_flight == 0) {
+	/* Another ring may post here whatever it likes. */
+	if (!run || key >= run->keys || !run->is_busy(run, key)) {
 		u->unexpected++;
 		return;
 	}
 	run->in_flight--;
+	u->running--;
 	u->in_flight--;
 	u->expected--;
 	u->completed++;
-	run->complete(u, run, (uint32_t)(cqe->user_data & keys), cqe);
+	run->complete(u, run, key, cqe);
 }
 
 /* Let `run` prepare nothing more. From any thread. */
@@ -131,9 +139,8 @@ static int pyuring_run_stop(struct pyuring *u, struct pyuring_run *run)
 	if (!pyuring_is_mine(u))
 		return PYURING_NOT_YOURS;
 	run->stopped = true;
-	if (u->staging)
-		return PYURING_IN_CHAIN;
-	if ((error = pyuring_submit(u)) < 0)
+	/* Also while a signal handler has a chain open, whose SQEs are elsewhere. */
+	if ((error = pyuring_submit_and_wait(u, 0, -1)) < 0)
 		return error;
 	for (key = 0; key < run->keys && run->in_flight; key++) {
 		if (!run->is_busy(run, key) || pyuring_is_answer(pyuring_cancel_now(u, run->id | key, 0)))
@@ -141,7 +148,7 @@ static int pyuring_run_stop(struct pyuring *u, struct pyuring_run *run)
 		if ((error = pyuring_add_cancel(u, run->id | key, 0)) < 0)
 			return error;
 	}
-	error = pyuring_submit(u);
+	error = pyuring_submit_and_wait(u, 0, -1);
 	return error < 0 ? error : 0;
 }
 

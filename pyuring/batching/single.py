@@ -34,7 +34,8 @@ def read_one(fd: Any, offsets: Any, length: Any, out: Any) -> list[memoryview] |
         while 0 < count < length and (more := os.preadv(fd, [view.cast("B")[count:]], offset + count)):
             count += more
     except Exception as error:
-        return _left_to_the_ring(error)
+        _raise_of_handler(error)
+        return None
     return array("q", (count,)) if out is not None else [view[:count]]
 
 
@@ -50,11 +51,12 @@ def write_one(fd: Any, offsets: Any, buffers: Any) -> array[int] | None:
         if os.pwritev(fd, [view], offset) != view.nbytes:
             return None  # once more, from its beginning: it may be that the disk is full
     except Exception as error:
-        return _left_to_the_ring(error)
+        _raise_of_handler(error)
+        return None
     return array("q", (view.nbytes,))
 
 
-def _left_to_the_ring(error: Exception) -> None:
-    """None, unless it was Python code that raised `error`: a signal handler's is no answer."""
+def _raise_of_handler(error: Exception) -> None:
+    """Raise `error` again if it came from Python code: a signal handler's is no answer to the call."""
     if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
         raise error
