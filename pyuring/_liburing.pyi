@@ -109,6 +109,7 @@ class struct_pyuring(CData):  # type: ignore[misc]
     ring: struct_io_uring
     limit: int
     in_flight: int
+    running: int
     notifying: int
     expected: int
     starving: int
@@ -423,6 +424,7 @@ class _Lib:
     PYURING_ENTER_NO_IOWAIT: int
     PYURING_EXHAUSTED: int
     PYURING_FILE_ANY: int
+    PYURING_FILE_BIT: int
     PYURING_FILE_BITS: int
     PYURING_ID_BITS: int
     PYURING_INTERNAL: int

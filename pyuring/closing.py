@@ -102,6 +102,7 @@ def _let_go(ring: Ring, *, stuck: bool) -> None:
         _held.pop(id(ring._c), None)
         ring._kept = []
         ring._holds = []
+        ring._runs.clear()
     ring._buffers = ring._files = ring._legacy = None
     _open.pop(id(ring._c), None)
     ring._table = []

@@ -82,7 +82,7 @@ class InFlight(Preparing):
         #: The open link() block, which must not live longer for being open.
         self._chain: weakref.ref[Any] | None = None
         #: What level 2 is doing, or has given up while something of it was in flight.
-        self._runs: list[Held] = []
+        self._runs: set[Held] = set()
         self._pid = os.getpid()
 
     _batch_slots: CData

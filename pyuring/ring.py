@@ -142,7 +142,9 @@ class Ring(Operations, BufferRegistration, FileRegistration, Tuning, Enabling, R
         n = min(n, len(self._ready) + len(self._table))
         number = self._taken_over
         self._enter(self._still_wanted(n), -1, None, number)
-        while len(self._ready) < n and (self._c.in_flight > self._streaming or self._c.expects_messages):
+        while len(self._ready) < n and (
+            self._c.in_flight > self._streaming + self._c.running or self._c.expects_messages
+        ):
             if self._c.gathered and self._ready:
                 break
             number = self._taken_over
@@ -152,10 +154,11 @@ class Ring(Operations, BufferRegistration, FileRegistration, Tuning, Enabling, R
             raise RuntimeError(f"{what}: wait() would wait for ever")
 
     def _still_wanted(self, n: int, least: int = 0) -> int:
-        """How many CQEs to wait for to have `n` completions: what is iterated over has none to give."""
+        """How many CQEs to wait for to have `n` completions: what is iterated over, or a batch's, has none to give."""
         want = n - len(self._ready)
-        if want > 0 and self._streaming:
-            want = max(min(want, self._c.in_flight - self._streaming + self._c.expects_messages), least)
+        if want > 0 and (self._streaming or self._runs):
+            others = self._streaming + self._c.running
+            want = max(min(want, self._c.in_flight - others + self._c.expects_messages), least)
         return max(want, 0)
 
     def _wait_until(self, n: int, timeout: float) -> None:

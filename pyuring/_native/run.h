@@ -11,6 +11,8 @@
 
 #include "cancel.h"
 
+static int pyuring_submit_and_wait(struct pyuring *u, unsigned want, int64_t timeout_ns); /* completions.h */
+
 enum {
 	PYURING_RUN_ISSUED = 0, /* there is nothing more to prepare */
 	PYURING_RUN_FULL = 1,   /* there is, once something is complete */
@@ -43,6 +45,8 @@ static int pyuring_run_begin(struct pyuring *u, struct pyuring_run *run)
 		return PYURING_NOT_YOURS;
 	if (u->staging)
 		return PYURING_IN_CHAIN;
+	if (u->disabled)
+		return -EBADFD; /* nothing could be submitted, nor taken back */
 	run->id = PYURING_RUN | (++pyuring_runs & PYURING_RUN_NUMBERS) << PYURING_RUN_KEY_BITS;
 	run->linked = true;
 	run->next = u->runs;
@@ -104,6 +108,7 @@ static inline void pyuring_run_track(struct pyuring *u, struct pyuring_run *run,
 	sqe->personality = u->personality;
 	sqe->user_data = run->id | key;
 	run->in_flight++;
+	u->running++;
 	u->in_flight++;
 	u->expected++;
 }
@@ -117,15 +122,19 @@ static inline bool pyuring_run_owns(const struct pyuring_run *run, uint64_t user
 
 static inline void pyuring_run_take_note(struct pyuring *u, struct pyuring_run *run, const struct io_uring_cqe *cqe)
 {
-	if (run->in_flight == 0) {
+	uint32_t key = (uint32_t)(cqe->user_data & PYURING_RUN_KEYS);
+
+	/* Another ring may post here whatever it likes. */
+	if (key >= run->keys || !run->is_busy(run, key)) {
 		u->unexpected++;
 		return;
 	}
 	run->in_flight--;
+	u->running--;
 	u->in_flight--;
 	u->expected--;
 	u->completed++;
-	run->complete(u, run, (uint32_t)(cqe->user_data & PYURING_RUN_KEYS), cqe);
+	run->complete(u, run, key, cqe);
 }
 
 /* A CQE that belongs to some run. */
@@ -161,9 +170,8 @@ static int pyuring_run_stop(struct pyuring *u, struct pyuring_run *run)
 	if (!pyuring_is_mine(u))
 		return PYURING_NOT_YOURS;
 	run->stopped = true;
-	if (u->staging)
-		return PYURING_IN_CHAIN;
-	if ((error = pyuring_submit(u)) < 0)
+	/* Also while a signal handler has a chain open, whose SQEs are elsewhere. */
+	if ((error = pyuring_submit_and_wait(u, 0, -1)) < 0)
 		return error;
 	for (key = 0; key < run->keys && run->in_flight; key++) {
 		if (!run->is_busy(run, key) || pyuring_is_answer(pyuring_cancel_now(u, run->id | key, 0)))
@@ -171,7 +179,7 @@ static int pyuring_run_stop(struct pyuring *u, struct pyuring_run *run)
 		if ((error = pyuring_add_cancel(u, run->id | key, 0)) < 0)
 			return error;
 	}
-	error = pyuring_submit(u);
+	error = pyuring_submit_and_wait(u, 0, -1);
 	return error < 0 ? error : 0;
 }
 

@@ -41,8 +41,6 @@ static int64_t pyuring_run_go(struct pyuring *u, struct pyuring_run *run, int64_
 
 	if (!pyuring_is_mine(u))
 		return PYURING_NOT_YOURS;
-	if (u->staging)
-		return PYURING_IN_CHAIN;
 	if (u->batch_number != taken_over)
 		return pyuring_batch_result(u);
 	pyuring_batch_begin(u);

@@ -148,6 +148,7 @@ struct pyuring {
 	uint32_t limit;     /* CQ entries: in flight never exceeds them */
 	uint32_t in_flight; /* operations that have yet to give a result, or their last one */
 	uint32_t notifying; /* operations that gave it, whose memory is still in use */
+	uint32_t running;   /* of those in flight, what belongs to runs */
 	uint32_t expected;  /* CQEs they will post, a multishot counting for one */
 	uint32_t starving;  /* multishots that wait for buffers */
 	bool tells_nothing; /* about completions that wait for the kernel to be entered */

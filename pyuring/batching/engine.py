@@ -7,6 +7,7 @@ more, or when that takes too long: then its memory stays where it is until the r
 from __future__ import annotations
 
 import errno
+import os
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -50,23 +51,35 @@ def perform(ring: InFlight, run: CData, begin: Callable[[], int], memory: object
     ring._check_no_chain()
     c = ring._c
     held = Held(run, memory)
-    ring._runs[:] = [other for other in ring._runs if not (other.abandoned and lib.pyuring_run_end(c, other.run))]
-    ring._runs.append(held)
     try:
+        ring._runs.add(held)
         code = begin()
         if code < 0:
             raise ring._rejection(code)
+        _forget_abandoned(ring)
         while run.linked:
             _slice(ring, run)
             if run.in_flight and lib.pyuring_run_is_stopped(run):
                 lib.pyuring_run_stop(c, run)
     except BaseException:
-        _stop(ring, run)
+        try:
+            _stop(ring, run)
+        except BaseException:
+            # Of a second signal, which may have come before the first step of it.
+            _stop(ring, run)
+            raise
         raise
     finally:
         held.abandoned = True
         if lib.pyuring_run_end(c, run):
-            ring._runs[:] = [other for other in ring._runs if other is not held]
+            ring._runs.discard(held)
+
+
+def _forget_abandoned(ring: InFlight) -> None:
+    """Let go of runs that were given up, where nothing of them is in flight any more."""
+    for held in ring._runs.copy():
+        if held.abandoned and lib.pyuring_run_end(ring._c, held.run):
+            ring._runs.discard(held)
 
 
 def _slice(ring: InFlight, run: CData) -> None:
@@ -85,6 +98,10 @@ def _slice(ring: InFlight, run: CData) -> None:
 def _stop(ring: InFlight, run: CData) -> None:
     """Cancel what is in flight and wait for it, whatever signal handlers raise meanwhile."""
     again: BaseException | None = None
+    if os.getpid() != ring._pid:
+        # In a forked child: what is in flight is the parent's, and goes to the parent's memory.
+        run.in_flight = 0
+        return
     deadline = monotonic() + DRAIN_SECONDS
     lib.pyuring_run_ask_to_stop(run)
     while run.in_flight and lib.pyuring_is_mine(ring._c) and monotonic() < deadline:

@@ -14,6 +14,8 @@ from pyuring.pathnames import is_path
 from pyuring.registered_files import descriptor
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pyuring._ffi import CData
     from pyuring.completion import Path
     from pyuring.inflight import InFlight
@@ -35,11 +37,12 @@ class BatchFiles:
         self.export: CData | None = None
         try:
             if isinstance(file, list | tuple):
+                # Not the caller's own, which may change, or say that it has more than it has.
+                self._given = file = tuple(file)
                 self.count = len(file)
-                keys = {each: self._key(each) for each in set(file)}
-                self.export = from_buffer(CHARS, array("q", map(keys.__getitem__, file)))
+                self.export = from_buffer(CHARS, self._numbers(self._keys(file)))
             else:
-                self.single = self._key(file)
+                self.single = self._numbers([self._key(file)])[0]
         except BaseException:
             self.close()
             raise
@@ -61,7 +64,7 @@ class BatchFiles:
     def refusal(self, ring: InFlight, index: int) -> Exception:
         """The exception for what was given for range `index`, which is no file of `ring`."""
         key = self.single if self.export is None else int(ffi.cast("int64_t *", self.export)[index])
-        code = lib.PYURING_BAD_TABLE if key >= 1 << lib.PYURING_FILE_BITS else lib.PYURING_BAD_FD
+        code = lib.PYURING_BAD_TABLE if key >= 1 << lib.PYURING_FILE_BIT else lib.PYURING_BAD_FD
         return misuse(code, (self.of(index),))
 
     def path(self, index: int) -> Path | None:
@@ -69,12 +72,35 @@ class BatchFiles:
         file = self.of(index)
         return os.fspath(file) if is_path(file) else None
 
+    def _keys(self, files: tuple[Any, ...]) -> Sequence[int]:
+        if all(kind is int for kind in set(map(type, files))):
+            return files
+        # By object: what is equal may be another file, and what can be compared need not have a hash.
+        distinct = {id(each): each for each in files}
+        paths: dict[Any, int] = {}
+        keys = {}
+        for name, each in distinct.items():
+            path = os.fspath(each) if is_path(each) else None
+            if path is None:
+                keys[name] = self._key(each)
+            elif path not in paths:
+                paths[path] = keys[name] = self._key(path)
+            else:
+                keys[name] = paths[path]
+        return [keys[id(each)] for each in files]
+
     def _key(self, file: object) -> int:
         if not is_path(file):
             return descriptor(file)
         opened = self._open(os.fspath(file))  # type: ignore[call-overload]
         self._opened.append(opened)
         return opened.fileno()
+
+    def _numbers(self, keys: Sequence[int]) -> array[int]:
+        try:
+            return array("q", keys)
+        except OverflowError:
+            raise misuse(lib.PYURING_BAD_FD, (max(keys, key=abs),)) from None
 
     def _open(self, path: Any) -> FileIO:
         if not self._writing:

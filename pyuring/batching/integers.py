@@ -95,4 +95,5 @@ def _listed(values: object, name: str) -> Column:
         export = from_buffer(CHARS, array("q", values))
     except OverflowError:
         raise OverflowError(f"{name} must be between 0 and 2**63-1") from None
-    return Column(export + 0, 0, 0, -8, len(values), export)
+    # As many as there were, which is not what some sequences say of themselves.
+    return Column(export + 0, 0, 0, -8, len(export) // 8, export)

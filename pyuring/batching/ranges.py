@@ -92,16 +92,16 @@ def perform_part(ring: InFlight, request: RangeRequest, depth: int, start: int, 
     bounce = _bounce_pieces(request, c, depth) if request.bounces else None
     run: CData = ffi.addressof(c, "run")
     run.depth = depth
-    memory = (c, slots, numbers, bounce, request.exports, request.block, request.files)
-    request.runs.append(run)
-    if request.stopped:  # looked at after the run can be found, see `RangeRequest.stop`
-        return 0
     try:
-        perform_run(ring, run, lambda: lib.pyuring_ranges_begin(ring._c, c), memory)
+        request.runs.add(c)
+        if not request.stopped:  # looked at after the run can be found, see `RangeRequest.stop`
+            memory = (c, slots, numbers, bounce, request)
+            perform_run(ring, run, lambda: lib.pyuring_ranges_begin(ring._c, c), memory)
     finally:
-        if run.in_flight:
-            # The kernel did not let go of it in time: it stays, with all that it is part of.
-            request.exports = []
+        if not run.in_flight:
+            request.runs.discard(c)
+            if request.closed:  # while this went on
+                request.close()
     return int(c.failed)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from array import array
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,11 @@ _UNLIMITED = 2**64 - 1
 
 
 class RangeRequest:
-    """Ranges to read or to write. Memory is exported, and paths are open, until `close`."""
+    """Ranges to read or to write. Memory is exported, and paths are open, until `close`.
+
+    And beyond that where something is still in flight, or another thread at work, because a
+    signal handler has raised once too often: then the last of them closes it.
+    """
 
     def __init__(self, ring: InFlight, file: object, offsets: object, *, writing: bool, bounces: bool = False) -> None:
         self.ring = ring
@@ -38,9 +43,12 @@ class RangeRequest:
         self.block: Block | None = None
         #: Of the block, where that is new.
         self.view: memoryview | None = None
-        #: In the threads that work on it; `stop` stops them.
-        self.runs: list[CData] = []
+        #: C's structures, of the threads that work on it; `stop` stops them.
+        self.runs: set[CData] = set()
+        #: One thing for each of these threads, also between two of those structures.
+        self.workers: set[object] = set()
         self.stopped = False
+        self.closed = False
         self.files = BatchFiles(file, writing=writing)
         try:
             self.offsets = self._column(offsets, "offsets")
@@ -58,15 +66,20 @@ class RangeRequest:
             raise
 
     def close(self) -> None:
-        """Let go of memory and files."""
+        """Let go of memory and files, unless somebody works with them."""
+        self.closed = True
+        # In a forked child it is the parent's threads that do, and the parent's memory.
+        if (self.runs or self.workers) and os.getpid() == self.ring._pid:
+            self.stop()
+            return
         release(self.exports)
         self.files.close()
 
     def stop(self) -> None:
         """Let all threads that work on it come to an end."""
         self.stopped = True
-        for run in self.runs.copy():
-            lib.pyuring_run_ask_to_stop(run)
+        for c in self.runs.copy():
+            lib.pyuring_run_ask_to_stop(ffi.addressof(c, "run"))
 
     # -- memory -------------------------------------------------------------------
 
@@ -87,7 +100,10 @@ class RangeRequest:
             self._take_lengths(self._equal_parts() if lengths is None else lengths)
         else:
             self._check_pieces(buffers, lengths)
-            self._take_block(pieces_of(buffers))
+            block = pieces_of(buffers)
+            self._take_block(block)
+            if len(block.exports) != self.count:
+                raise ValueError(f"{self.count} offsets need as many buffers, not {len(block.exports)}")
         self._check("buffers")
 
     def _check_pieces(self, buffers: Any, lengths: object) -> None:
@@ -190,5 +206,6 @@ class RangeRequest:
             return ValueError(f"a length is between 0 and 2**63-1; that of range {index} is {length}")
         if wrong == lib.PYURING_RANGE_BEYOND_FILES:
             return ValueError(f"range {index}, {length} bytes at offset {offset}, ends beyond 2**63-1")
-        size = 0 if self.block is None else self.block.size
-        return ValueError(f"{name} has {size} bytes, which range {index}, of {length} bytes, goes beyond")
+        if self.block is None:
+            return MemoryError(f"the ranges up to number {index} have more bytes together than any memory")
+        return ValueError(f"{name} has {self.block.size} bytes, which range {index}, of {length} bytes, goes beyond")

@@ -23,7 +23,9 @@ def read_one(fd: Any, offsets: Any, length: Any, out: Any) -> list[memoryview] |
             return None
         offset = offsets[0]
         if offset.__class__ is not int:
-            offset = _index(offset)
+            if offset.__class__ is bool:
+                return None
+            offset = index(offset)
         if offset < 0:  # which preadv2(2) takes for the file's own position
             return None
         memory: Any = out
@@ -36,15 +38,10 @@ def read_one(fd: Any, offsets: Any, length: Any, out: Any) -> list[memoryview] |
         count = os.preadv(fd, [memory], offset)
         while 0 < count < length and (more := os.preadv(fd, [memoryview(memory)[count:]], offset + count)):
             count += more
-    except (OSError, TypeError, ValueError, OverflowError, BufferError):
+    except Exception as error:
+        _raise_of_handler(error)
         return None
     return array("q", (count,)) if out is not None else [memoryview(memory)[:count]]
-
-
-def _index(offset: Any) -> int:
-    if offset.__class__ is bool:
-        raise TypeError("a bool is no offset")
-    return index(offset)
 
 
 def write_one(fd: Any, offsets: Any, buffers: Any) -> array[int] | None:
@@ -54,9 +51,19 @@ def write_one(fd: Any, offsets: Any, buffers: Any) -> array[int] | None:
             return None
         view = memoryview(buffers[0])
         size = view.nbytes
-        offset = _index(offsets[0])
+        offset = offsets[0]
+        if offset.__class__ is bool:
+            return None
+        offset = index(offset)
         if offset < 0 or not 0 < size <= _LARGEST or os.pwritev(fd, [view], offset) != size:
             return None  # if it was less, once more from its beginning: it may be that the disk is full
-    except (OSError, TypeError, ValueError, OverflowError, BufferError):
+    except Exception as error:
+        _raise_of_handler(error)
         return None
     return array("q", (size,))
+
+
+def _raise_of_handler(error: Exception) -> None:
+    """Raise `error` again if it came from Python code: a signal handler's is no answer to the call."""
+    if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+        raise error
