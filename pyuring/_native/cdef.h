@@ -249,6 +249,27 @@ struct pyuring_ranges {
 	...;
 };
 
+struct pyuring_file { ...; };
+struct pyuring_files {
+	struct pyuring_run run;
+	bool direct;
+	bool adaptive;
+	uint64_t count;
+	const char *paths;
+	uintptr_t results;
+	uint64_t budget;
+	char *slab;
+	struct pyuring_file *places;
+	uint32_t *idle;
+	uint32_t *again;
+	uint32_t *unopened;
+	uint32_t *ready;
+	uint64_t next;
+	uint64_t failed;
+	...;
+};
+
+#define PYURING_FILE_STRIDE ...
 #define PYURING_RANGE_BAD_FILE ...
 #define PYURING_RANGE_BAD_OFFSET ...
 #define PYURING_RANGE_BAD_LENGTH ...
@@ -261,5 +282,7 @@ void pyuring_run_ask_to_stop(struct pyuring_run *run);
 bool pyuring_run_is_stopped(const struct pyuring_run *run);
 int pyuring_ranges_check(struct pyuring *u, struct pyuring_ranges *r);
 int pyuring_ranges_begin(struct pyuring *u, struct pyuring_ranges *r);
+int pyuring_files_begin(struct pyuring *u, struct pyuring_files *f);
+int pyuring_files_end(struct pyuring *u, struct pyuring_files *f);
 
 int64_t pyuring_bench_nop(uint32_t setup_flags, uint32_t batch, uint32_t rounds);

@@ -4,6 +4,7 @@
 
 #include "bench.h"
 #include "completions.h"
+#include "files.h"
 #include "groups.h"
 #include "operations.h"
 #include "ranges.h"
