@@ -30,6 +30,8 @@ from pyuring.errors import BadDescriptorError as BadDescriptorError
 from pyuring.errors import BatchError as BatchError
 from pyuring.errors import UnavailableError as UnavailableError
 from pyuring.errors import UnsupportedError as UnsupportedError
+from pyuring.file_batch import iter_files as iter_files
+from pyuring.file_batch import read_files as read_files
 from pyuring.multishot import Multishot as Multishot
 from pyuring.operations.ring_messages import send_message as send_message
 from pyuring.provided_buffers import BufferRing as BufferRing
@@ -78,8 +80,10 @@ __all__ = [
     "UnavailableError",
     "UnsupportedError",
     "ffi",
+    "iter_files",
     "lib",
     "probe",
+    "read_files",
     "read_ranges",
     "send_message",
     "write_ranges",

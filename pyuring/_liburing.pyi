@@ -139,6 +139,18 @@ class struct_pyuring(CData):  # type: ignore[misc]
     starved: int
     rearmed: int
 
+class struct_pyuring_files(CData):  # type: ignore[misc]
+    run: struct_pyuring_run
+    adaptive: bool
+    keeps_table: bool
+    count: int
+    paths: CData
+    results: int
+    budget: int
+    window: int
+    direct: bool
+    failed: int
+
 class struct_pyuring_group(CData):  # type: ignore[misc]
     count: int
     size: int
@@ -584,6 +596,8 @@ class _Lib:
     def pyuring_enter(self, u: CData, want: int, timeout_ns: int, taken_over: int, /) -> int: ...
     def pyuring_eventfd(self, u: CData, on: int, /) -> int: ...
     def pyuring_exit(self, u: CData, keep: bool, /) -> None: ...
+    def pyuring_files_begin(self, u: CData, f: CData, /) -> int: ...
+    def pyuring_files_end(self, u: CData, f: CData, /) -> int: ...
     def pyuring_forget(self, u: CData, /) -> None: ...
     def pyuring_give_back(self, u: CData, known: bytes | CData, bid: int, start: int, length: int, /) -> int: ...
     def pyuring_id_of(self, u: CData, slot: int, /) -> int: ...

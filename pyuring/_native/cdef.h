@@ -249,27 +249,20 @@ struct pyuring_ranges {
 	...;
 };
 
-struct pyuring_file { ...; };
 struct pyuring_files {
 	struct pyuring_run run;
-	bool direct;
 	bool adaptive;
+	bool keeps_table;
 	uint64_t count;
 	const char *paths;
 	uintptr_t results;
 	uint64_t budget;
-	char *slab;
-	struct pyuring_file *places;
-	uint32_t *idle;
-	uint32_t *again;
-	uint32_t *unopened;
-	uint32_t *ready;
-	uint64_t next;
+	uint32_t window;
+	bool direct;
 	uint64_t failed;
 	...;
 };
 
-#define PYURING_FILE_STRIDE ...
 #define PYURING_RANGE_BAD_FILE ...
 #define PYURING_RANGE_BAD_OFFSET ...
 #define PYURING_RANGE_BAD_LENGTH ...
