@@ -42,9 +42,8 @@ def read_files(
     are linked operations, in C and without the GIL. Ctrl-C ends the call within a tenth of a
     second, with nothing left in flight and nothing left open.
 
-    Nothing is ever waited for that may not come: a pipe fails with ``ESPIPE`` and is not read
-    from, a terminal without input with ``BlockingIOError``, a device that goes on for more than
-    64 KiB, such as ``/dev/zero``, with ``EFBIG``.
+    A pipe fails with ``ESPIPE``; it is neither waited for nor read from. A character device that
+    goes on for more than 64 KiB, such as ``/dev/zero``, fails with ``EFBIG``.
 
     Args:
         paths: paths of files; a generator is taken once, before the first file is opened.
