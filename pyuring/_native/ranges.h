@@ -22,6 +22,7 @@ struct pyuring_range {
 	uint16_t in_vain; /* times in a row that it was ready and had nothing */
 	bool busy;
 	bool polled;
+	bool bounced; /* what is in flight reads whole blocks into the piece of `bounce` */
 };
 
 /* Python's memory, filled in by it but for what is below `slots`. */
@@ -40,6 +41,9 @@ struct pyuring_ranges {
 	uint64_t size;
 	const struct iovec *pieces; /* or, if not NULL, each range's own, which have the lengths too */
 	int64_t *results;       /* bytes transferred, or -errno, by range */
+	char *bounce;           /* for reads of what is not aligned: run.depth pieces of memory of */
+	uint64_t bounce_size;   /* so many bytes each, a multiple of */
+	uint64_t block;         /* what offsets, lengths and addresses of reads must be multiples of */
 	struct pyuring_range *slots; /* run.depth of them, as of the next two */
 	uint32_t *idle;
 	uint32_t *again;        /* to be prepared again, for what is missing */
@@ -49,6 +53,7 @@ struct pyuring_ranges {
 	uint64_t next;          /* the first range that was not begun */
 	uint64_t position;      /* of its memory */
 	uint64_t unsubmitted;   /* bytes prepared since the last submission, about */
+	struct pyuring_target target; /* `file`, where that is all ranges' */
 	uint64_t failed;
 };
 
@@ -66,10 +71,32 @@ static int64_t pyuring_range_length(const struct pyuring_ranges *r, uint64_t ind
 	return r->pieces ? (int64_t)r->pieces[index].iov_len : pyuring_integer(&r->lengths, index);
 }
 
+/* Whether all offsets are right for ranges of one length; what compilers make a fast loop of. */
+static bool pyuring_ranges_are_plain(const struct pyuring_ranges *r)
+{
+	const int64_t *offsets = (const int64_t *)(const void *)r->offsets.items;
+	int64_t length = r->lengths.first, last = INT64_MAX - length;
+	uint64_t i, wrong = 0;
+
+	if (r->files || r->pieces || r->lengths.items || r->lengths.step || length <= 0 || !offsets ||
+	    r->offsets.width != -8 || (uintptr_t)offsets % sizeof(*offsets) || r->next || r->count > r->size / (uint64_t)length)
+		return false;
+	for (i = 0; i < r->count; i++)
+		wrong |= (uint64_t)offsets[i] > (uint64_t)last;
+	return !wrong;
+}
+
 /* Check every range from `next` on; `next` and `position` move to the first that is wrong, or
  * to the end. Returns what is wrong, or 0. With `size` UINT64_MAX this sums up the lengths. */
 static int pyuring_ranges_check(struct pyuring *u, struct pyuring_ranges *r)
 {
+	struct pyuring_target one;
+
+	if (pyuring_ranges_are_plain(r) && pyuring_resolve(u, r->file, &one) == 0) {
+		r->next = r->count;
+		r->position = r->count * (uint64_t)r->lengths.first;
+		return 0;
+	}
 	for (; r->next < r->count; r->next++) {
 		int64_t offset = pyuring_integer(&r->offsets, r->next), length = pyuring_range_length(r, r->next);
 		struct pyuring_target target;
@@ -102,6 +129,47 @@ static void pyuring_range_again(struct pyuring_ranges *r, struct pyuring_range *
 	r->again[r->again_count++] = (uint32_t)(range - r->slots);
 }
 
+/* Where what is missing of a range goes first: whole blocks, as many as the piece holds. */
+static void pyuring_range_widen(const struct pyuring_ranges *r, const struct pyuring_range *range, uint64_t *start,
+				uint64_t *length)
+{
+	uint64_t from = range->offset + range->done, end = range->offset + range->length;
+
+	*start = from / r->block * r->block;
+	*length = (end - *start + r->block - 1) / r->block * r->block;
+	if (*length > r->bounce_size)
+		*length = r->bounce_size;
+}
+
+static char *pyuring_range_bounce(const struct pyuring_ranges *r, const struct pyuring_range *range)
+{
+	return r->bounce + (uint64_t)(range - r->slots) * r->bounce_size;
+}
+
+/* Whether what is missing of a range has to be read by whole blocks. */
+static bool pyuring_range_is_ragged(const struct pyuring_ranges *r, const struct pyuring_range *range)
+{
+	uint64_t all = (range->offset + range->done) | (range->length - range->done) |
+		       (uint64_t)(uintptr_t)(range->memory + range->done);
+
+	return r->block && all % r->block != 0;
+}
+
+/* `res` bytes of whole blocks were read: keep what belongs to the range. Returns how much. */
+static uint64_t pyuring_range_keep(const struct pyuring_ranges *r, const struct pyuring_range *range, uint64_t res)
+{
+	uint64_t start, length, before, left = range->length - range->done;
+
+	pyuring_range_widen(r, range, &start, &length);
+	before = range->offset + range->done - start;
+	if (res <= before)
+		return 0; /* less than a block: the file ends before it */
+	if (res - before < left)
+		left = res - before;
+	memcpy(range->memory + range->done, pyuring_range_bounce(r, range) + before, left);
+	return left;
+}
+
 /* Whether an EINVAL only says that the file ended in the middle of a block: what O_DIRECT read
  * of that is no place from which it can go on. */
 static bool pyuring_range_ended(const struct pyuring_ranges *r, const struct pyuring_range *range, int32_t res)
@@ -132,18 +200,19 @@ static void pyuring_ranges_complete(struct pyuring *u, struct pyuring_run *run, 
 	struct pyuring_ranges *r = (struct pyuring_ranges *)run;
 	struct pyuring_range *range = &r->slots[key];
 	bool polled = range->polled;
+	uint64_t moved;
 
 	range->busy = range->polled = false;
 	if (cqe->res < 0)
 		pyuring_range_refused(u, r, range, cqe->res);
 	else if (polled)
 		pyuring_range_again(r, range);
-	else if (cqe->res == 0)
+	else if ((moved = range->bounced ? pyuring_range_keep(r, range, (uint64_t)cqe->res) : (uint64_t)cqe->res) == 0)
 		/* The end of the file; a write that writes nothing, and says nothing, is an error. */
 		pyuring_range_over(r, range, r->writes ? -EIO : (int64_t)range->done);
 	else {
 		range->in_vain = 0;
-		range->done += (uint64_t)cqe->res;
+		range->done += moved;
 		if (range->done >= range->length)
 			pyuring_range_over(r, range, (int64_t)range->done);
 		else
@@ -158,12 +227,18 @@ static bool pyuring_ranges_is_busy(const struct pyuring_run *run, uint32_t key)
 
 static void pyuring_range_prepare(struct pyuring *u, struct pyuring_ranges *r, struct pyuring_range *range)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
+	struct io_uring_sqe *sqe = pyuring_run_sqe(u);
 	uint64_t left = range->length - range->done;
 	unsigned length = (unsigned)(left < PYURING_PIECE ? left : PYURING_PIECE);
 	int opcode = r->writes ? IORING_OP_WRITE : IORING_OP_READ;
+	uint64_t start, whole;
 
-	if (range->polled)
+	range->bounced = !range->polled && pyuring_range_is_ragged(r, range);
+	if (range->bounced) {
+		pyuring_range_widen(r, range, &start, &whole);
+		io_uring_prep_rw(IORING_OP_READ, sqe, range->file.fd, pyuring_range_bounce(r, range), (unsigned)whole, start);
+		r->unsubmitted += whole;
+	} else if (range->polled)
 		io_uring_prep_poll_add(sqe, range->file.fd, r->writes ? POLLOUT : POLLIN);
 	else {
 		if (r->fixed)
@@ -177,23 +252,22 @@ static void pyuring_range_prepare(struct pyuring *u, struct pyuring_ranges *r, s
 	pyuring_run_track(u, &r->run, sqe, (uint32_t)(range - r->slots), range->file.flags);
 }
 
-/* Begin the next range, for which there is room. Everything was checked before, but what
- * another thread changed since must not lead out of the memory. */
-static int pyuring_range_begin(struct pyuring *u, struct pyuring_ranges *r)
+/* Begin the next range, for which there is room; returns whether that took an SQE. Everything
+ * was checked before, but what another thread changed since must not lead out of the memory. */
+static bool pyuring_range_begin(struct pyuring *u, struct pyuring_ranges *r)
 {
 	uint64_t index = r->next++;
 	uint64_t length = (uint64_t)pyuring_range_length(r, index);
 	struct pyuring_range *range;
-	int error;
 
 	if (!r->pieces && length > r->size - r->position) {
 		r->results[index] = -EFAULT;
 		r->failed++;
-		return 0;
+		return false;
 	}
 	if (length == 0) {
 		r->results[index] = 0;
-		return 0;
+		return false;
 	}
 	range = &r->slots[r->idle[--r->idle_count]];
 	range->index = index;
@@ -204,32 +278,53 @@ static int pyuring_range_begin(struct pyuring *u, struct pyuring_ranges *r)
 	range->in_vain = 0;
 	range->polled = false;
 	r->position += length;
-	error = pyuring_resolve(u, r->files ? r->files[index] : r->file, &range->file);
-	if (error == 0 && r->fixed && *r->live != u->buffers_key)
-		error = PYURING_BAD_TABLE;
-	if (error < 0)
-		/* By a signal handler, since they were checked. */
-		pyuring_range_over(r, range, -EBADF);
-	else
-		pyuring_range_prepare(u, r, range);
-	return 0;
+	if (!r->files)
+		range->file = r->target;
+	else if (pyuring_resolve(u, r->files[index], &range->file) < 0) {
+		pyuring_range_over(r, range, -EBADF); /* unregistered by a signal handler */
+		return false;
+	}
+	pyuring_range_prepare(u, r, range);
+	return true;
+}
+
+/* Whether what is registered still is; a signal handler may have been there. */
+static bool pyuring_ranges_are_valid(struct pyuring *u, struct pyuring_ranges *r)
+{
+	if (r->fixed && *r->live != u->buffers_key)
+		return false;
+	return r->files || pyuring_resolve(u, r->file, &r->target) == 0;
+}
+
+/* All that was not begun fails. */
+static int pyuring_ranges_give_up(struct pyuring_ranges *r)
+{
+	while (r->again_count)
+		pyuring_range_over(r, &r->slots[r->again[--r->again_count]], -EBADF);
+	for (; r->next < r->count; r->next++, r->failed++)
+		r->results[r->next] = -EBADF;
+	return PYURING_RUN_ISSUED;
 }
 
 static int pyuring_ranges_fill(struct pyuring *u, struct pyuring_run *run)
 {
 	struct pyuring_ranges *r = (struct pyuring_ranges *)run;
-	int state = PYURING_RUN_ISSUED;
+	unsigned room = pyuring_run_room(u);
+	int state;
 
 	r->unsubmitted = 0;
+	if (!pyuring_ranges_are_valid(u, r))
+		return pyuring_ranges_give_up(r);
 	while (r->again_count || (r->next < r->count && r->idle_count)) {
-		if (!pyuring_run_has_room(u, 1, &state))
+		if (room == 0 && !pyuring_run_has_room(u, 1, &state))
 			return state;
 		if (r->unsubmitted >= PYURING_SUBMISSION)
 			return PYURING_RUN_SUBMIT;
 		if (r->again_count)
 			pyuring_range_prepare(u, r, &r->slots[r->again[--r->again_count]]);
-		else if ((state = pyuring_range_begin(u, r)) < 0)
-			return state;
+		else if (!pyuring_range_begin(u, r))
+			continue;
+		room -= room > 0;
 	}
 	return r->next < r->count ? PYURING_RUN_FULL : PYURING_RUN_ISSUED;
 }
