@@ -39,6 +39,7 @@ from pyuring.errors import UnavailableError as UnavailableError
 from pyuring.errors import UnsupportedError as UnsupportedError
 from pyuring.file_batch import iter_files as iter_files
 from pyuring.file_batch import read_files as read_files
+from pyuring.file_batch import write_files as write_files
 from pyuring.multishot import Multishot as Multishot
 from pyuring.operations.ring_messages import send_message as send_message
 from pyuring.provided_buffers import BufferRing as BufferRing
@@ -100,6 +101,7 @@ __all__ = [
     "read_files",
     "read_ranges",
     "send_message",
+    "write_files",
     "write_ranges",
 ]
 

@@ -243,6 +243,17 @@ class struct_pyuring_statx_time(CData):  # type: ignore[misc]
 class struct_pyuring_waiter(CData):  # type: ignore[misc]
     value: int
 
+class struct_pyuring_writes(CData):  # type: ignore[misc]
+    run: struct_pyuring_run
+    syncs: bool
+    flags: int
+    mode: int
+    count: int
+    paths: CData
+    data: struct_iovec
+    results: CData
+    failed: int
+
 class _Lib:
     IORING_ACCEPT_MULTISHOT: int
     IORING_ASYNC_CANCEL_ALL: int
@@ -762,3 +773,5 @@ class _Lib:
     def pyuring_update_buffer(self, u: CData, index: int, vector: CData, tag: int, /) -> int: ...
     def pyuring_update_files(self, u: CData, index: int, descriptors: list[int] | CData, count: int, /) -> int: ...
     def pyuring_watch_forks(self, /) -> int: ...
+    def pyuring_writes_begin(self, u: CData, w: CData, /) -> int: ...
+    def pyuring_writes_end(self, w: CData, /) -> int: ...

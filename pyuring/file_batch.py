@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 from pyuring.batching.file_iterator import AHEAD, iterate
 from pyuring.batching.paths import path_list
 from pyuring.batching.read_files import OnError, check_on_error, read_all
+from pyuring.batching.write_files import check_mode, pairs_of, write_all
 from pyuring.thread_ring import thread_ring
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from pyuring.batching.write_files import Data
     from pyuring.completion import Path
     from pyuring.ring import Ring
 
     P = TypeVar("P", bound=Path)
 
-__all__ = ["iter_files", "read_files"]
+__all__ = ["iter_files", "read_files", "write_files"]
 
 
 @overload
@@ -126,3 +128,69 @@ def iter_files(
     if ring is not None:
         return ring.iter_files(paths, depth=depth, ahead=ahead, on_error=on_error)
     return iterate(thread_ring, paths, depth, ahead, on_error, keep=True)
+
+
+@overload
+def write_files(
+    items: Mapping[Any, Data] | Iterable[tuple[Path, Data]],
+    *,
+    fsync: bool = False,
+    mode: int = 0o666,
+    depth: int | None = None,
+    on_error: Literal["raise"] = "raise",
+    ring: Ring | None = None,
+) -> list[int]: ...
+@overload
+def write_files(
+    items: Mapping[Any, Data] | Iterable[tuple[Path, Data]],
+    *,
+    fsync: bool = False,
+    mode: int = 0o666,
+    depth: int | None = None,
+    on_error: OnError,
+    ring: Ring | None = None,
+) -> list[int | OSError]: ...
+def write_files(
+    items: Any,
+    *,
+    fsync: bool = False,
+    mode: int = 0o666,
+    depth: int | None = None,
+    on_error: OnError = "raise",
+    ring: Ring | None = None,
+) -> list[Any]:
+    """Write many files, each as a whole, in one call.
+
+    As ``open(path, "wb").write(data)`` for each: a file that exists is emptied first, so one that
+    fails may be left empty, or with the beginning of its data. The files are written in any
+    order, and closed in a way that has network file systems tell what went wrong.
+
+    Args:
+        items: a mapping from paths to data, or pairs of these; no path may come twice. Data is
+            any contiguous bytes-like object, held until the call is over.
+        fsync: return when everything is durable: each file is synced, and then the directory
+            of each, once. Directories above these are not: sync those that you made.
+        mode: permissions of a file that is made, less the umask.
+        depth: files in flight at the most; None is 64.
+        on_error: ``"raise"``, or ``"return"`` to have the ``OSError`` in the list in place of
+            the number.
+        ring: the ring to do it on, with 4 entries or more. None: one that this thread has for
+            batches.
+
+    Returns:
+        How many bytes were written, in the order of `items`: all of them.
+
+    Raises:
+        BatchError: some files could not be written; the others were, see `BatchError`. The
+            failures have the paths as ``filename``.
+        TypeError: neither a mapping nor pairs, a path that is none, or data that is not bytes-like.
+        ValueError: a path with a null byte in it, or one that comes twice; nothing was opened.
+        BufferError: data that is not contiguous.
+        UnavailableError: no ring can be made here.
+
+    See `io_uring_prep_openat(3)`, kernel 5.6.
+    """
+    if ring is not None:
+        return ring.write_files(items, fsync=fsync, mode=mode, depth=depth, on_error=on_error)
+    check_on_error(on_error)
+    return write_all(thread_ring(), *pairs_of(items), depth, check_mode(mode), on_error, fsync=fsync)

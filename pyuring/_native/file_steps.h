@@ -55,12 +55,16 @@ static void pyuring_file_settle(struct pyuring_files *f, struct pyuring_file *fi
 	else if (res[PYURING_STEP_READ] == 0)
 		pyuring_file_now(f, file, PYURING_FILE_DONE);
 	else {
+		bool is_short = res[PYURING_STEP_READ] < (int32_t)(file->room - 1);
+
 		if (file->done == file->room)
 			file->spilled = (uint64_t)res[PYURING_STEP_READ];
 		file->done += (uint64_t)res[PYURING_STEP_READ];
-		if (steps & 1 << PYURING_STEP_PROOF && res[PYURING_STEP_PROOF] == 1)
-			/* It is at the end of the memory, which the read before did not reach. */
+		if (steps & 1 << PYURING_STEP_PROOF && res[PYURING_STEP_PROOF] == 1) {
+			/* It is at the end of the memory, which the read before may not have reached. */
 			file->memory[file->done++] = file->memory[file->room - 1];
+			file->doubtful = is_short;
+		}
 		/* Where the proof failed, a read of more than a byte decides. */
 		pyuring_file_now(f, file, steps & 1 << PYURING_STEP_PROOF && res[PYURING_STEP_PROOF] == 0
 						  ? PYURING_FILE_DONE
@@ -118,16 +122,16 @@ static void pyuring_file_add_open(struct pyuring *u, struct pyuring_files *f, st
 	pyuring_file_add(u, f, file, sqe, PYURING_STEP_OPEN, flags);
 }
 
-/* Read up to `length` bytes, from where the last read ended. */
+/* Read up to `length` bytes at `offset`, or, if that is -1, where the last such read ended. */
 static void pyuring_file_add_read(struct pyuring *u, struct pyuring_files *f, struct pyuring_file *file, unsigned step,
-				  char *memory, uint64_t length, unsigned flags)
+				  char *memory, uint64_t length, uint64_t offset, unsigned flags)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
 	int fd = f->direct ? (int)(file - f->places) : file->fd;
 
 	if (length > PYURING_FILE_PIECE)
 		length = PYURING_FILE_PIECE;
-	io_uring_prep_read(sqe, fd, memory, (unsigned)length, (uint64_t)-1);
+	io_uring_prep_read(sqe, fd, memory, (unsigned)length, offset);
 	f->unsubmitted += length;
 	pyuring_file_add(u, f, file, sqe, step, flags);
 }
@@ -143,17 +147,31 @@ static void pyuring_file_add_look(struct pyuring *u, struct pyuring_files *f, st
 	if (!f->chained)
 		return;
 	/* Hard, because a soft link takes a short read for a failure. */
-	pyuring_file_add_read(u, f, file, PYURING_STEP_READ, file->memory, file->room - 1, IOSQE_IO_HARDLINK);
-	pyuring_file_add_read(u, f, file, PYURING_STEP_PROOF, file->memory + file->room - 1, 1, 0);
+	pyuring_file_add_read(u, f, file, PYURING_STEP_READ, file->memory, file->room - 1, UINT64_MAX, IOSQE_IO_HARDLINK);
+	pyuring_file_add_read(u, f, file, PYURING_STEP_PROOF, file->memory + file->room - 1, 1, UINT64_MAX, 0);
+}
+
+/* A read that met an error, or the end of what there was, after its first bytes may not have
+ * moved the file's position (6.18), and then the byte that was read next is not the next. A
+ * file can be asked again; what a device gave it does not give twice. */
+static void pyuring_file_doubt(struct pyuring_file *file)
+{
+	struct stat status;
+
+	if (file->doubtful && (stat(file->path, &status) < 0 || S_ISREG(status.st_mode)))
+		file->done--;
+	file->doubtful = false;
 }
 
 static void pyuring_file_prepare(struct pyuring *u, struct pyuring_files *f, struct pyuring_file *file)
 {
 	if (file->next == PYURING_FILE_READ) {
-		bool fits = file->done < file->room;
+		bool fits;
 
+		pyuring_file_doubt(file);
+		fits = file->done < file->room;
 		pyuring_file_add_read(u, f, file, PYURING_STEP_READ, fits ? file->memory + file->done : file->place,
-				      fits ? file->room - file->done : PYURING_FILE_ROOM, 0);
+				      fits ? file->room - file->done : PYURING_FILE_ROOM, file->done, 0);
 		return;
 	}
 	if (file->next == PYURING_FILE_OPEN)

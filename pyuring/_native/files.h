@@ -56,6 +56,7 @@ struct pyuring_file {
 	int fd;           /* if files are not opened into the table */
 	uint8_t busy;     /* the steps in flight, bit by bit */
 	uint8_t next;     /* PYURING_FILE_* */
+	bool doubtful;    /* whether the last byte is the one that belongs there */
 };
 
 /* Filled in by Python as far as `window`. */
@@ -142,6 +143,7 @@ static void pyuring_file_begin(struct pyuring *u, struct pyuring_files *f)
 	file->object = NULL;
 	file->heap = NULL;
 	file->spilled = 0;
+	file->doubtful = false;
 	file->error = 0;
 	file->fd = -1;
 	file->next = PYURING_FILE_OPEN;

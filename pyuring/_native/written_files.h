@@ -160,7 +160,8 @@ static void pyuring_written_add(struct pyuring *u, struct pyuring_writes *w, str
 	pyuring_run_track(u, &w->run, sqe, (uint32_t)(file - w->places) * PYURING_WRITING_STEPS + step, flags);
 }
 
-/* A chain is soft: a short write cancels what follows, and is continued. */
+/* A chain is soft: a short write cancels what follows, and is continued; by its offset, since
+ * one that an error cut short does not move the file's position (6.18). */
 static void pyuring_written_prepare(struct pyuring *u, struct pyuring_writes *w, struct pyuring_written *file)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
@@ -173,7 +174,7 @@ static void pyuring_written_prepare(struct pyuring *u, struct pyuring_writes *w,
 		return;
 	}
 	if (left) {
-		io_uring_prep_write(sqe, file->fd, (char *)w->data[file->index].iov_base + file->done, piece, (uint64_t)-1);
+		io_uring_prep_write(sqe, file->fd, (char *)w->data[file->index].iov_base + file->done, piece, file->done);
 		w->unsubmitted += piece;
 		pyuring_written_add(u, w, file, sqe, PYURING_WRITING_DATA, piece == left ? IOSQE_IO_LINK : 0);
 		if (piece < left)

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 from pyuring.batching.file_iterator import AHEAD, iterate
 from pyuring.batching.paths import path_list
 from pyuring.batching.read_files import OnError, check_on_error, read_all
+from pyuring.batching.write_files import check_mode, pairs_of, write_all
 from pyuring.inflight import InFlight
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from pyuring.batching.write_files import Data
     from pyuring.completion import Path
 
     P = TypeVar("P", bound=Path)
@@ -65,3 +67,42 @@ class FileBatches(InFlight):
         See `pyuring.iter_files`.
         """
         return iterate(lambda: self, paths, depth, ahead, on_error, keep=False)
+
+    @overload
+    def write_files(
+        self,
+        items: Mapping[Any, Data] | Iterable[tuple[Path, Data]],
+        *,
+        fsync: bool = False,
+        mode: int = 0o666,
+        depth: int | None = None,
+        on_error: Literal["raise"] = "raise",
+    ) -> list[int]: ...
+    @overload
+    def write_files(
+        self,
+        items: Mapping[Any, Data] | Iterable[tuple[Path, Data]],
+        *,
+        fsync: bool = False,
+        mode: int = 0o666,
+        depth: int | None = None,
+        on_error: OnError,
+    ) -> list[int | OSError]: ...
+    def write_files(
+        self,
+        items: Any,
+        *,
+        fsync: bool = False,
+        mode: int = 0o666,
+        depth: int | None = None,
+        on_error: OnError = "raise",
+    ) -> list[Any]:
+        """Write many files in one call: `pyuring.write_files` on this ring.
+
+        Raises:
+            RuntimeError: another thread's ring, a closed one, or one with an open `link`.
+
+        See `pyuring.write_files`.
+        """
+        check_on_error(on_error)
+        return write_all(self, *pairs_of(items), depth, check_mode(mode), on_error, fsync=fsync)
