@@ -36,7 +36,7 @@ def read_one(fd: Any, offsets: Any, length: Any, out: Any) -> list[memoryview] |
         count = os.preadv(fd, [memory], offset)
         while 0 < count < length and (more := os.preadv(fd, [memoryview(memory)[count:]], offset + count)):
             count += more
-    except (OSError, TypeError, ValueError, OverflowError):
+    except (OSError, TypeError, ValueError, OverflowError, BufferError):
         return None
     return array("q", (count,)) if out is not None else [memoryview(memory)[:count]]
 
@@ -57,6 +57,6 @@ def write_one(fd: Any, offsets: Any, buffers: Any) -> array[int] | None:
         offset = _index(offsets[0])
         if offset < 0 or not 0 < size <= _LARGEST or os.pwritev(fd, [view], offset) != size:
             return None  # if it was less, once more from its beginning: it may be that the disk is full
-    except (OSError, TypeError, ValueError, OverflowError):
+    except (OSError, TypeError, ValueError, OverflowError, BufferError):
         return None
     return array("q", (size,))
