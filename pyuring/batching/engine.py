@@ -50,9 +50,9 @@ def perform(ring: InFlight, run: CData, begin: Callable[[], int], memory: object
     ring._check_no_chain()
     c = ring._c
     held = Held(run, memory)
-    ring._runs[:] = [other for other in ring._runs if not (other.abandoned and lib.pyuring_run_end(c, other.run))]
-    ring._runs.append(held)
     try:
+        ring._runs[:] = [other for other in ring._runs if not (other.abandoned and lib.pyuring_run_end(c, other.run))]
+        ring._runs.append(held)
         code = begin()
         if code < 0:
             raise ring._rejection(code)
