@@ -171,10 +171,10 @@ def write_files(
         fsync: return when everything is durable: each file is synced, and then the directory
             of each, once. Directories above these are not: sync those that you made.
         mode: permissions of a file that is made, less the umask.
-        depth: files in flight at the most; None is 64.
+        depth: files in flight at the most; None is 64, or 256 with `fsync`, which are open at a time then.
         on_error: ``"raise"``, or ``"return"`` to have the ``OSError`` in the list in place of
             the number.
-        ring: the ring to do it on, with 4 entries or more. None: one that this thread has for
+        ring: the ring to do it on, with 2 entries or more. None: one that this thread has for
             batches.
 
     Returns:

@@ -1,5 +1,8 @@
-/* The run that writes whole files: open, then write, sync and close in a chain. And the one
- * that syncs directories, which are opened, synced and closed.
+/* The run that writes whole files: open, then write and close in a chain. And the one that
+ * syncs directories, which are opened, synced and closed.
+ *
+ * Files that are to be synced are written first, as many as are open at a time, and then
+ * synced, with closing them in the chain: a journal commits them all with the first.
  *
  * The descriptors are ordinary ones: closing a direct one does not flush, and then network
  * file systems write later, and tell nobody when that fails. A chain needs to know its
@@ -41,14 +44,16 @@ struct pyuring_writes {
 	const struct iovec *data; /* of each file, or NULL: none has any */
 	int64_t *results;     /* bytes written, or -errno, by file */
 
-	struct pyuring_written *places; /* run.depth of them, as of the next four */
+	struct pyuring_written *places; /* run.depth of them, as of the next five */
 	uint32_t *idle;
 	uint32_t *again;      /* to go on with */
 	uint32_t *unopened;   /* which there was no descriptor for */
+	uint32_t *unsynced;   /* which are written, and to be synced with others */
 	uint32_t *ready;      /* done, or failed */
 	uint32_t idle_count;
 	uint32_t again_count;
 	uint32_t unopened_count;
+	uint32_t unsynced_count;
 	uint32_t ready_count;
 	uint32_t window;      /* how many files at a time */
 	uint64_t next;        /* the first file that was not begun */
@@ -64,6 +69,12 @@ static uint64_t pyuring_written_length(const struct pyuring_writes *w, const str
 static void pyuring_written_again(struct pyuring_writes *w, struct pyuring_written *file)
 {
 	w->again[w->again_count++] = (uint32_t)(file - w->places);
+}
+
+/* All its data is written. */
+static void pyuring_written_filled(struct pyuring_writes *w, struct pyuring_written *file)
+{
+	w->unsynced[w->unsynced_count++] = (uint32_t)(file - w->places);
 }
 
 static void pyuring_written_over(struct pyuring_writes *w, struct pyuring_written *file, int64_t error)
@@ -84,7 +95,10 @@ static void pyuring_written_opened(struct pyuring_writes *w, struct pyuring_writ
 
 	if (res >= 0) {
 		file->fd = res;
-		pyuring_written_again(w, file);
+		if (w->syncs && pyuring_written_length(w, file) == 0)
+			pyuring_written_filled(w, file);
+		else
+			pyuring_written_again(w, file);
 	} else if (res == -EINTR && !w->run.stopped)
 		pyuring_written_again(w, file);
 	else if ((res == -EMFILE || res == -ENFILE) && others && !w->run.stopped) {
@@ -118,6 +132,10 @@ static void pyuring_written_settle(struct pyuring_writes *w, struct pyuring_writ
 		file->done += written > 0 ? (uint64_t)written : 0;
 		if (file->done < pyuring_written_length(w, file)) {
 			pyuring_written_again(w, file);
+			return;
+		}
+		if (w->syncs) {
+			pyuring_written_filled(w, file);
 			return;
 		}
 	}
@@ -176,8 +194,8 @@ static void pyuring_written_prepare(struct pyuring *u, struct pyuring_writes *w,
 	if (left) {
 		io_uring_prep_write(sqe, file->fd, (char *)w->data[file->index].iov_base + file->done, piece, file->done);
 		w->unsubmitted += piece;
-		pyuring_written_add(u, w, file, sqe, PYURING_WRITING_DATA, piece == left ? IOSQE_IO_LINK : 0);
-		if (piece < left)
+		pyuring_written_add(u, w, file, sqe, PYURING_WRITING_DATA, piece == left && !w->syncs ? IOSQE_IO_LINK : 0);
+		if (piece < left || w->syncs)
 			return;
 		sqe = io_uring_get_sqe(&u->ring);
 	}
@@ -219,7 +237,7 @@ static void pyuring_writes_store(struct pyuring_writes *w)
 }
 
 /* The SQEs of the longest chain. */
-#define PYURING_WRITING_SQES 3
+#define PYURING_WRITING_SQES 2
 
 static int pyuring_writes_fill(struct pyuring *u, struct pyuring_run *run)
 {
@@ -231,9 +249,12 @@ static int pyuring_writes_fill(struct pyuring *u, struct pyuring_run *run)
 	for (;;) {
 		bool begins = w->next < w->count && w->idle_count;
 
-		if (w->again_count == 0 &&
-		    (pyuring_writes_busy(w) >= w->window || !(w->unopened_count || begins)))
-			return run->in_flight ? PYURING_RUN_FULL : PYURING_RUN_ISSUED;
+		if (w->again_count == 0 && (pyuring_writes_busy(w) >= w->window || !(w->unopened_count || begins))) {
+			if (run->in_flight || w->unsynced_count == 0)
+				return run->in_flight ? PYURING_RUN_FULL : PYURING_RUN_ISSUED;
+			while (w->unsynced_count)
+				w->again[w->again_count++] = w->unsynced[--w->unsynced_count];
+		}
 		if (!pyuring_run_has_room(u, PYURING_WRITING_SQES, &state))
 			return state;
 		if (w->unsubmitted >= PYURING_FILE_SUBMISSION)
@@ -274,13 +295,14 @@ static int pyuring_writes_begin(struct pyuring *u, struct pyuring_writes *w)
 		return PYURING_NOT_POLLED;
 	if (u->limit < PYURING_WRITING_SQES || u->ring.sq.ring_entries < PYURING_WRITING_SQES)
 		return PYURING_CHAIN_TOO_LONG;
-	w->places = calloc(depth, sizeof(*w->places) + 4 * sizeof(uint32_t));
+	w->places = calloc(depth, sizeof(*w->places) + 5 * sizeof(uint32_t));
 	if (!w->places)
 		return -ENOMEM;
 	w->idle = (uint32_t *)(w->places + depth);
 	w->again = w->idle + depth;
 	w->unopened = w->again + depth;
-	w->ready = w->unopened + depth;
+	w->unsynced = w->unopened + depth;
+	w->ready = w->unsynced + depth;
 	for (i = 0; i < depth; i++) {
 		w->idle[i] = depth - 1 - i;
 		w->places[i].idle = true;

@@ -30,11 +30,12 @@ Data: TypeAlias = bytes | bytearray | memoryview | Any
 _WRITES = ffi.typeof("struct pyuring_writes *")
 _NUMBERS = ffi.typeof("int64_t *")
 
-#: Files in flight at the most, if nobody says how many.
+#: Files in flight at the most, if nobody says how many; those to be synced are synced together.
 WRITE_DEPTH = 64
+SYNC_DEPTH = 256
 
 #: SQEs for one file at a time.
-_STEPS = 4
+_STEPS = 2
 
 _TO_WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOCTTY | os.O_NONBLOCK
 _TO_SYNC = os.O_RDONLY | os.O_DIRECTORY
@@ -125,7 +126,7 @@ def write_all(
     fsync: bool,
 ) -> list[Any]:
     """Write `data` to the files, and return how many bytes of each."""
-    count = WRITE_DEPTH if depth is None else check_depth(depth)
+    count = (SYNC_DEPTH if fsync else WRITE_DEPTH) if depth is None else check_depth(depth)
     run = WriteRun(ring, paths, data, count)
     run.c.flags, run.c.mode, run.c.syncs = _TO_WRITE, mode, fsync
     has_failed = run.perform() > 0
