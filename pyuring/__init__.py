@@ -37,6 +37,9 @@ from pyuring.errors import BatchAlignmentError as BatchAlignmentError
 from pyuring.errors import BatchError as BatchError
 from pyuring.errors import UnavailableError as UnavailableError
 from pyuring.errors import UnsupportedError as UnsupportedError
+from pyuring.file_batch import iter_files as iter_files
+from pyuring.file_batch import read_files as read_files
+from pyuring.file_batch import write_files as write_files
 from pyuring.multishot import Multishot as Multishot
 from pyuring.operations.ring_messages import send_message as send_message
 from pyuring.provided_buffers import BufferRing as BufferRing
@@ -91,11 +94,14 @@ __all__ = [
     "aligned_buffer",
     "alignment_of",
     "ffi",
+    "iter_files",
     "lib",
     "open_direct",
     "probe",
+    "read_files",
     "read_ranges",
     "send_message",
+    "write_files",
     "write_ranges",
 ]
 

@@ -140,6 +140,18 @@ class struct_pyuring(CData):  # type: ignore[misc]
     starved: int
     rearmed: int
 
+class struct_pyuring_files(CData):  # type: ignore[misc]
+    run: struct_pyuring_run
+    adaptive: bool
+    keeps_table: bool
+    count: int
+    paths: CData
+    results: int
+    budget: int
+    window: int
+    direct: bool
+    failed: int
+
 class struct_pyuring_group(CData):  # type: ignore[misc]
     count: int
     size: int
@@ -231,6 +243,17 @@ class struct_pyuring_statx_time(CData):  # type: ignore[misc]
 
 class struct_pyuring_waiter(CData):  # type: ignore[misc]
     value: int
+
+class struct_pyuring_writes(CData):  # type: ignore[misc]
+    run: struct_pyuring_run
+    syncs: bool
+    flags: int
+    mode: int
+    count: int
+    paths: CData
+    data: struct_iovec
+    results: CData
+    failed: int
 
 class _Lib:
     IORING_ACCEPT_MULTISHOT: int
@@ -624,6 +647,8 @@ class _Lib:
     def pyuring_enter(self, u: CData, want: int, timeout_ns: int, taken_over: int, /) -> int: ...
     def pyuring_eventfd(self, u: CData, on: int, /) -> int: ...
     def pyuring_exit(self, u: CData, keep: bool, /) -> None: ...
+    def pyuring_files_begin(self, u: CData, f: CData, /) -> int: ...
+    def pyuring_files_end(self, u: CData, f: CData, /) -> int: ...
     def pyuring_forget(self, u: CData, /) -> None: ...
     def pyuring_give_back(self, u: CData, known: bytes | CData, bid: int, start: int, length: int, /) -> int: ...
     def pyuring_id_of(self, u: CData, slot: int, /) -> int: ...
@@ -750,3 +775,5 @@ class _Lib:
     def pyuring_update_buffer(self, u: CData, index: int, vector: CData, tag: int, /) -> int: ...
     def pyuring_update_files(self, u: CData, index: int, descriptors: list[int] | CData, count: int, /) -> int: ...
     def pyuring_watch_forks(self, /) -> int: ...
+    def pyuring_writes_begin(self, u: CData, w: CData, /) -> int: ...
+    def pyuring_writes_end(self, w: CData, /) -> int: ...

@@ -163,10 +163,8 @@ def check_workers(workers: object, ring: Ring | None = None) -> int:
 
 
 def _spreading(workers: int) -> Perform:
-    if workers == 1:
-        return perform_ranges
-
     def perform(request: RangeRequest, depth: int) -> int:
-        return spread(request, depth, min(workers, max(request.count, 1)))
+        threads = min(workers, request.count)
+        return spread(request, depth, threads) if threads > 1 else perform_ranges(request, depth)
 
     return perform

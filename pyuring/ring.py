@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyuring import closing
 from pyuring._ffi import lib
+from pyuring.batching.file_methods import FileBatches
 from pyuring.batching.methods import Batches
 from pyuring.constants import Features, SetupFlags
 from pyuring.creation import make_ring
@@ -33,7 +34,7 @@ COUNTERS = (
 )  # fmt: skip
 
 
-class Ring(Operations, BufferRegistration, FileRegistration, Tuning, Enabling, Resizing, Batches):
+class Ring(Operations, BufferRegistration, FileRegistration, Tuning, Enabling, Resizing, Batches, FileBatches):
     """An io_uring: a submission queue and a completion queue shared with the kernel.
 
     Operations (`read`, `write`, `open`, `accept`, ...) prepare an SQE and return a

@@ -30,7 +30,8 @@ PUBLIC = {
     "RenameFlags", "ResolveFlags", "Restrictions", "Ring", "RwFlags", "SetupFlags", "SqeFlags", "StatxAttributes",
     "StatxFlags", "StatxMask", "StatxResult", "SyncFileRangeFlags", "UnavailableError", "UnsupportedError", "ffi",
     "lib", "probe", "send_message", "__version__", "liburing_version",
-    "BatchAlignmentError", "BatchError", "read_ranges", "write_ranges",
+    "BatchAlignmentError", "BatchError", "read_ranges", "write_ranges", "read_files", "iter_files",
+    "write_files",
 }  # fmt: skip
 
 #: From the manual and the kernel's history: (page, first kernel).
@@ -94,7 +95,7 @@ def test_the_contract_of_a_ring_is_there() -> None:
         "register_eventfd", "unregister_eventfd", "eventfd_enabled", "register_personality", "unregister_personality",
         "personality", "register_ring_fd", "unregister_ring_fd", "sync_cancel", "min_wait", "iowait", "register_clock",
         "register_napi", "unregister_napi", "iowq_affinity", "iowq_max_workers", "resize", "enable", "enabled",
-        "read_ranges", "write_ranges",
+        "read_ranges", "write_ranges", "read_files", "iter_files", "write_files",
     }  # fmt: skip
     assert set(public_names_of(Ring)) == expected | OPERATIONS.keys()
 
@@ -300,9 +301,11 @@ LAYERS = [
     {
         "batching", "batching.blocks", "batching.engine", "batching.files", "batching.integers", "batching.methods",
         "batching.outcome", "batching.ranges", "batching.request", "batching.single",
+        "batching.paths", "batching.read_files", "batching.file_iterator", "batching.write_files",
+        "batching.file_methods",
     },
     {"ring"},
-    {"survey", "thread_ring", "workers", "batch"},
+    {"survey", "thread_ring", "workers", "batch", "file_batch"},
 ]  # fmt: skip
 
 

@@ -256,6 +256,32 @@ struct pyuring_ranges {
 	...;
 };
 
+struct pyuring_writes {
+	struct pyuring_run run;
+	bool syncs;
+	int flags;
+	uint32_t mode;
+	uint64_t count;
+	const char *paths;
+	const struct iovec *data;
+	int64_t *results;
+	uint64_t failed;
+	...;
+};
+struct pyuring_files {
+	struct pyuring_run run;
+	bool adaptive;
+	bool keeps_table;
+	uint64_t count;
+	const char *paths;
+	uintptr_t results;
+	uint64_t budget;
+	uint32_t window;
+	bool direct;
+	uint64_t failed;
+	...;
+};
+
 #define PYURING_RANGE_BAD_FILE ...
 #define PYURING_RANGE_BAD_OFFSET ...
 #define PYURING_RANGE_BAD_LENGTH ...
@@ -268,5 +294,9 @@ void pyuring_run_ask_to_stop(struct pyuring_run *run);
 bool pyuring_run_is_stopped(const struct pyuring_run *run);
 int pyuring_ranges_check(struct pyuring *u, struct pyuring_ranges *r);
 int pyuring_ranges_begin(struct pyuring *u, struct pyuring_ranges *r);
+int pyuring_files_begin(struct pyuring *u, struct pyuring_files *f);
+int pyuring_files_end(struct pyuring *u, struct pyuring_files *f);
+int pyuring_writes_begin(struct pyuring *u, struct pyuring_writes *w);
+int pyuring_writes_end(struct pyuring_writes *w);
 
 int64_t pyuring_bench_nop(uint32_t setup_flags, uint32_t batch, uint32_t rounds);

@@ -5,6 +5,7 @@
 #include "bench.h"
 #include "completions.h"
 #include "direct_io.h"
+#include "files.h"
 #include "groups.h"
 #include "operations.h"
 #include "ranges.h"
@@ -12,6 +13,7 @@
 #include "resize.h"
 #include "ring.h"
 #include "tuning.h"
+#include "written_files.h"
 
 struct pyuring_opcode {
 	const char *name;

@@ -10,6 +10,13 @@ static int64_t pyuring_register_files(struct pyuring *u, const int *descriptors,
 
 	if (!pyuring_is_mine(u))
 		return PYURING_NOT_YOURS;
+	if (u->table_user)
+		return -EBUSY;
+	if (u->table) { /* what runs left there for the next one */
+		pyuring_settle(u);
+		io_uring_unregister_files(&u->ring);
+		u->table = 0;
+	}
 	if (descriptors)
 		error = io_uring_register_files(&u->ring, descriptors, count);
 	else
@@ -41,6 +48,8 @@ static int pyuring_unregister_files(struct pyuring *u)
 
 	if (!pyuring_is_mine(u))
 		return PYURING_NOT_YOURS;
+	if (u->table)
+		return -ENXIO; /* these are not Python's */
 	pyuring_settle(u);
 	error = io_uring_unregister_files(&u->ring);
 	if (error == 0)

@@ -43,6 +43,10 @@ static void pyuring_free_arrays(struct pyuring *u)
 	free(u->timeouts);
 	free(u->stage);
 	free(u->armed);
+	if (u->slab)
+		munmap(u->slab, u->slab_size);
+	u->slab = NULL;
+	u->slab_size = 0;
 	u->slots = NULL;
 	u->timeouts = NULL;
 	u->stage = NULL;

@@ -158,6 +158,10 @@ struct pyuring {
 	struct io_uring_sqe *armed; /* by slot, what a multishot was armed with */
 	struct pyuring_group *groups;
 	struct pyuring_run *runs; /* that are going on, the innermost first */
+	struct pyuring_run *table_user; /* the one that has the next, see places.h */
+	uint32_t table;       /* registered files that are for runs to open files into */
+	char *slab;           /* that runs read files to */
+	size_t slab_size;
 	uint16_t personality; /* for the operations prepared next, 0 = the thread's own */
 
 	/* The chain being staged by link(). */

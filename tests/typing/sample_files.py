@@ -23,7 +23,10 @@ from pyuring import (
     SyncFileRangeFlags,
     aligned_buffer,
     alignment_of,
+    iter_files,
     open_direct,
+    read_files,
+    write_files,
 )
 
 
@@ -97,3 +100,21 @@ def direct_io(path: Path) -> None:
         assert_type(file.name, str | bytes)
     error = AlignmentError(22, "offset 1 is not aligned")
     assert_type(error.errno, int | None)
+
+
+def whole_files(ring: Ring, paths: list[Path], contents: dict[str, bytes]) -> None:
+    assert_type(read_files(paths), list[bytes])
+    assert_type(read_files(["a", b"b", Path("c")], depth=5, ring=ring), list[bytes])
+    assert_type(read_files(paths, on_error="raise"), list[bytes])
+    assert_type(ring.read_files(paths, on_error="return"), list[bytes | OSError])
+    for path, data in iter_files(paths):
+        assert_type(path, Path)
+        assert_type(data, bytes)
+    for name, outcome in ring.iter_files(contents, ahead=1 << 20, on_error="return"):
+        assert_type(name, str)
+        assert_type(outcome, bytes | OSError)
+    assert_type(write_files(contents, fsync=True), list[int])
+    assert_type(write_files(((path, bytearray(3)) for path in paths), mode=0o600), list[int])
+    assert_type(ring.write_files(contents, on_error="return"), list[int | OSError])
+    read_files(paths, on_error="ignore")  # type: ignore[call-overload]
+    read_files([5])  # type: ignore[list-item]
