@@ -10,17 +10,13 @@ import gc
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING
 
 from pyuring import Ring
 
-from .case import Case, Cell, Lineup
+from .case import Case, Cell, Lineup, Setting
 from .contender import Contender, Sample, Turn, WrongDataError
 from .prepared import OPERATIONS, Prepare, things_for
 from .transfer import cpu_seconds
-
-if TYPE_CHECKING:
-    from .place import Files
 
 __all__ = ["CASE", "NAME"]
 
@@ -78,7 +74,7 @@ def _turns(prepare: Prepare) -> Callable[[], AbstractContextManager[Turn]]:
     return open_turn
 
 
-def _lineup(cell: Cell, files: Files) -> Lineup:
+def _lineup(cell: Cell, setting: Setting) -> Lineup:
     return Lineup([Contender(name, "no system call", _turns(prepare)) for name, prepare in OPERATIONS.items()])
 
 

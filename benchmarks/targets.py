@@ -9,7 +9,7 @@ from . import preparation, prepared
 from .case import Cell
 from .lineups import DEEPEST
 from .nop import C_LOOP, LARGEST_BATCH, pyuring_name
-from .peer import PEER
+from .peers.known import BEST
 from .result import Result, extra_microseconds, ratio
 
 __all__ = ["Target", "judge"]
@@ -112,9 +112,9 @@ def _share_of_fio(found: _Found) -> Target:
 def _cpu(found: _Found) -> Target:
     name = f"O_DIRECT 4 KiB random reads, depth {DEEPEST}, CPU per operation"
     mine = found.get(_DIRECT, _DEEP)
-    peer = found.get(_DIRECT, f"{PEER}, depth {DEEPEST}")
+    peer = found.get(_DIRECT, f"{BEST.name}, depth {DEEPEST}")
     limit = peer.cpu_microseconds if peer else _PEER_CPU
-    goal = f"at most {PEER}'s {limit:.2f} us" + ("" if peer else ", measured elsewhere")
+    goal = f"at most {BEST.name}'s {limit:.2f} us" + ("" if peer else ", measured elsewhere")
     if mine is None:
         return Target(name, goal)
     registered = found.get(_DIRECT, f"pyuring registered, depth {DEEPEST}")

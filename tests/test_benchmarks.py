@@ -22,7 +22,7 @@ from benchmarks.case import Cell, Lineup
 from benchmarks.cases import CASES
 from benchmarks.contender import Contender, Sample, Turn
 from benchmarks.content import check_block, content
-from benchmarks.environment import file_system
+from benchmarks.filesystem import file_system
 from benchmarks.place import Place, direct_refusal, made_files
 from benchmarks.plain import preadv, pwrite
 from benchmarks.race import race
