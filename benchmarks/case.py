@@ -64,6 +64,8 @@ class Setting:
     peers: Peers
     #: Whether sweeps are wanted, and all contenders: without --quick.
     thorough: bool = True
+    #: How many there are in the case that reads many.
+    small_files: int = 20_000
 
 
 @dataclass(frozen=True)

@@ -45,10 +45,11 @@ class _Pace:
     seconds: float
     file_mib: int
     thorough: bool
+    small_files: int
 
 
-_FULL = _Pace(_SIZES, repetitions=5, seconds=0.1, file_mib=128, thorough=True)
-_QUICK = _Pace((4096,), repetitions=3, seconds=0.05, file_mib=48, thorough=False)
+_FULL = _Pace(_SIZES, repetitions=5, seconds=0.1, file_mib=128, thorough=True, small_files=20_000)
+_QUICK = _Pace((4096,), repetitions=3, seconds=0.05, file_mib=48, thorough=False, small_files=2_000)
 
 
 def _size(text: str) -> int:
@@ -90,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--install-peers", metavar="DIR", help="make an environment in DIR for each of them, and measure nothing")
     add("--repetitions", type=_count, help="turns of each contender")
     add("--seconds", type=_positive, help="length of a turn")
+    add("--small-files", type=_count, metavar="N", help="how many of them there are in the case small-files")
     add(
         "--file-size",
         type=_count,
@@ -107,6 +109,7 @@ class _Plan:
     refusals: list[str]
     repetitions: int
     seconds: float
+    small_files: int
 
 
 def _cells(arguments: argparse.Namespace, pace: _Pace, files: Files) -> _Plan:
@@ -123,7 +126,13 @@ def _cells(arguments: argparse.Namespace, pace: _Pace, files: Files) -> _Plan:
     refusals = {size: place.direct_refusal(files.source, size) for size in sizes}
     cells = [cell for cell in cells if cell.mode != "direct" or not refusals[cell.size]]
     reasons = list(dict.fromkeys(reason for reason in refusals.values() if reason))
-    return _Plan(cells, reasons, arguments.repetitions or pace.repetitions, arguments.seconds or pace.seconds)
+    return _Plan(
+        cells,
+        reasons,
+        arguments.repetitions or pace.repetitions,
+        arguments.seconds or pace.seconds,
+        arguments.small_files or pace.small_files,
+    )
 
 
 def _run(plan: _Plan, setting: Setting) -> list[Result]:
@@ -153,7 +162,12 @@ def _as_json(
         first.setdefault(result.cell, result)
     return {
         "environment": asdict(environment),
-        "settings": {"repetitions": plan.repetitions, "seconds": plan.seconds, "refusals": plan.refusals},
+        "settings": {
+            "repetitions": plan.repetitions,
+            "seconds": plan.seconds,
+            "small_files": plan.small_files,
+            "refusals": plan.refusals,
+        },
         "results": [result.as_json(first[result.cell]) for result in results],
         "targets": [asdict(target) for target in targets],
     }
@@ -208,7 +222,7 @@ def _measure(arguments: argparse.Namespace, pace: _Pace) -> int:
             if not plan.cells:
                 print("Nothing is left to measure.")
                 return 1
-            results = _run(plan, Setting(files, peers, thorough=pace.thorough))
+            results = _run(plan, Setting(files, peers, pace.thorough, plan.small_files))
         targets = judge(results)
         print(f"\n{LEGEND}\n{target_lines(targets)}")
         if arguments.json:

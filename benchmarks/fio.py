@@ -33,12 +33,14 @@ def fio_version() -> str:
     return subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout.strip()
 
 
-def fio_contender(place: Place, depth: int, *, fsync: int = 0, registered: bool = False) -> Contender:
+def fio_contender(
+    place: Place, depth: int, *, fsync: int = 0, fdatasync: int = 0, registered: bool = False
+) -> Contender:
     """The same file, mode, order, block size and depth, and so the same size of memory: `depth` blocks.
 
-    With `fsync`, one after so many writes.
+    With `fsync` or `fdatasync`, one after so many writes.
     """
-    extra = ["--ioengine=io_uring", f"--iodepth={depth}", f"--fsync={fsync}"]
+    extra = ["--ioengine=io_uring", f"--iodepth={depth}", f"--fsync={fsync}", f"--fdatasync={fdatasync}"]
     if depth > 1:
         # By default fio enters the kernel for every single block, and is slower for it.
         part = max(1, depth // 4)

@@ -35,6 +35,11 @@ class Files:
     source: str
     target: str
 
+    @property
+    def folder(self) -> str:
+        """Where cases may make more; it is removed with all that is in it."""
+        return os.path.dirname(self.source)
+
 
 @contextmanager
 def made_files(directory: str, source_bytes: int, target_bytes: int) -> Iterator[Files]:

@@ -22,6 +22,8 @@ class Driver(Protocol):
 
     #: What the slots hold; where a peer brings its own memory, what it has read.
     blocks: list[Block]
+    #: Where what it writes comes from, in a mixed case.
+    sources: Sequence[memoryview]
 
     def read(self, slot: int, offset: int) -> None:
         """Prepare reading a block."""
@@ -85,7 +87,7 @@ def mixed(open_driver: OpenDriver, depth: int) -> Opener:
                 (read if offset < boundary else write)(slot, offset)
 
             run = slides(place.size, depth, start, driver.reap)
-            yield Transfer(run, driver.blocks, sources=place.sources[:depth])
+            yield Transfer(run, driver.blocks, sources=driver.sources)
 
     return open_window
 

@@ -42,7 +42,7 @@ def _ring(entries: int) -> Iterator[Any]:
 class _Driver:
     def __init__(self, ring: Any, place: Place, fd: int, depth: int) -> None:
         self.blocks: list[Block] = [*place.blocks[:depth]]
-        self._sources = place.sources[:depth] or place.blocks[:depth]
+        self.sources = place.sources[:depth] or place.blocks[:depth]
         self._ring = ring
         self._fd = fd
 
@@ -50,7 +50,7 @@ class _Driver:
         self._ring.prepare_read(self._fd, self.blocks[slot], offset, slot)
 
     def write(self, slot: int, offset: int) -> None:
-        self._ring.prepare_write(self._fd, self._sources[slot], offset, slot)
+        self._ring.prepare_write(self._fd, self.sources[slot], offset, slot)
 
     def reap(self) -> Sequence[tuple[int, int]]:
         return [(done.user_data, done.res) for done in self._ring.wait()]
