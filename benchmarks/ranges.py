@@ -116,7 +116,7 @@ def _calls(place: Place, setting: Setting) -> list[Contender]:
         ),
         transfer_contender(
             place,
-            at_depth("read_ranges registered, as little memory as fio", DEEPEST),
+            at_depth("read_ranges registered, fio's memory", DEEPEST),
             fixed,
             ranges_in_little_memory(DEEPEST, registered=True),
             DEEPEST,
@@ -141,7 +141,7 @@ def _deep(place: Place, little: Place, setting: Setting, depth: int) -> list[Con
         transfer_contender(place, at_depth("read_ranges", depth), backend, range_reads(depth), depth),
         transfer_contender(
             place,
-            at_depth("read_ranges, as little memory as fio", depth),
+            at_depth("read_ranges, fio's memory", depth),
             backend,
             ranges_in_little_memory(depth),
             depth,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ..contender import NotPossibleError
 from ..small import LARGEST
 from ..transfer import expect
 from . import window
@@ -55,6 +57,16 @@ class _Context:
         return found
 
 
+def _value(operation: Any) -> Any:
+    try:
+        return operation.get_value()
+    except SystemError as error:
+        # It raises no OSError, and has the errno in its text only.
+        if str(error) == os.strerror(errno.EINVAL):
+            raise NotPossibleError("EINVAL: it brings its own memory, which is not aligned for O_DIRECT") from None
+        raise
+
+
 class _Driver:
     def __init__(self, context: _Context, place: Place, fd: int, depth: int) -> None:
         self.sources = (place.sources or place.blocks)[:depth]
@@ -75,7 +87,7 @@ class _Driver:
     def reap(self) -> Sequence[tuple[int, int]]:
         found = []
         for token, operation in self._context.reap():
-            value = operation.get_value()
+            value = _value(operation)
             if token >= 0:
                 self.blocks[token] = value
                 found.append((token, len(value)))
@@ -86,7 +98,7 @@ class _Driver:
     def sync(self) -> None:
         self._start(self._context.operation.fdsync(self._fd), 0)
         for _, operation in self._context.reap():
-            operation.get_value()
+            _value(operation)
 
 
 @contextmanager
@@ -118,7 +130,7 @@ def files(depth: int) -> Iterator[Reader]:
         missing = sum(open_next() for _ in range(depth))
         while missing:
             for (number, fd), operation in context.reap():
-                contents[number] = operation.get_value()
+                contents[number] = _value(operation)
                 if not contents[number]:
                     expect(0, LARGEST)
                 os.close(fd)

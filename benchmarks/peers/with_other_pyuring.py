@@ -100,7 +100,7 @@ def files(depth: int) -> Iterator[Reader]:
             contents = []
             for path in paths:
                 fd = ring.openat(path, os.O_RDONLY | os.O_CLOEXEC)
-                contents.append(ring.read_sync(fd, LARGEST + 1, 0))
+                contents.append(ring.read(fd, LARGEST + 1, 0))
                 ring.close_fd(fd)
             return contents
 
