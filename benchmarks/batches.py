@@ -14,11 +14,11 @@ import pyuring
 from .contender import WrongDataError
 from .memory import repeated
 from .place import touch
-from .rings import Opener
 from .transfer import Transfer
 
 if TYPE_CHECKING:
     from .place import Place
+    from .rings import Opener
 
 __all__ = ["RANGES", "one_range", "one_range_into", "range_reads", "range_writes", "ranges_in_little_memory"]
 

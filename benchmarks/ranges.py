@@ -18,7 +18,7 @@ from .contender import NotInstalledError
 from .fio import fio_contender, fio_system_calls
 from .lineups import DEEPEST
 from .peers.host import place_job
-from .peers.known import PEERS
+from .peers.known import OTHER, PEERS
 from .place import SLOTS, Place, touch
 from .plain import pread, preadv
 from .threads import loop_threads, shares
@@ -150,6 +150,11 @@ def _deep(place: Place, little: Place, setting: Setting, depth: int) -> list[Con
     ]
     # In a sweep only the strongest of them: a process for each peer and depth would be too many.
     peers = PEERS if depth == DEEPEST else PEERS[:1]
+    if depth == DEEPEST:
+        # Of all peers' functions, the nearest to read_ranges.
+        name = at_depth(f"{OTHER.name}, read_offsets", depth)
+        job = place_job(little)
+        found.append(setting.peers.contender(OTHER, "offsets", name, backend, depth=depth, **job))
     if depth <= SLOTS:
         found += [
             setting.peers.contender(
@@ -179,4 +184,6 @@ CASE = Case(
     unit="read",
     sweep=_SIZES,
 )
-ONE_CASE = Case(ONE, "What does a call with one range cost?", _one, unit="read", sizes=(_BLOCK,), sweep=(_BLOCK,))
+ONE_CASE = Case(
+    ONE, "What does a call with one range cost?", _one, unit="read", modes=("cached",), sizes=(_BLOCK,), sweep=(_BLOCK,)
+)

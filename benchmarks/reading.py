@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
-from .contender import Sample, Turn
 from .transfer import timed
 
 if TYPE_CHECKING:
+    from .contender import Sample, Turn
     from .small import SmallFiles
 
 __all__ = ["Contents", "Reader", "file_turns"]

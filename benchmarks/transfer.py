@@ -105,6 +105,7 @@ class _Turns:
 
     def _run(self, count: int) -> Sample:
         transfer = self._transfer
+        count -= count % transfer.whole
         offsets = self._place.course(self._position, count)
         self._position += count
         work = transfer.form(offsets)
@@ -113,5 +114,6 @@ class _Turns:
         sample = timed(lambda: transfer.run(work), count)
         if transfer.completed and transfer.completed() - before != count:
             raise WrongDataError(f"{count} operations timed, {transfer.completed() - before} done by the ring")
+        transfer.collect()
         self._checks.after(offsets)
         return sample

@@ -46,10 +46,14 @@ class Transfer:
     completed: Callable[[], int] | None = None
     #: Operations of the shortest turn, such as a whole batch; without it, each block once.
     at_least: int | None = None
+    #: Turns are a multiple of this.
+    whole: int = 1
     #: Whether the n-th block read is in the n-th block of memory, counted round and round.
     in_order: bool = False
     #: Makes of a list of offsets what `run` takes, untimed.
     form: Callable[[list[int]], Any] = _as_it_is
+    #: Called after a turn, untimed, by what has to look for its blocks in what it has read.
+    collect: Callable[[], None] = lambda: None
     #: Where the blocks to write come from, in a mixed case, where `blocks` are those read into.
     sources: Sequence[memoryview] = ()
 
@@ -83,6 +87,7 @@ class _Reads:
         offsets = self._place.course(0, min(len(transfer.blocks), _PROVED))
         self.before(len(offsets))
         transfer.run(transfer.form(offsets))
+        transfer.collect()
         check_reads(offsets, transfer.blocks, size)
         if transfer.in_order:
             check_order(offsets, transfer.blocks, size)

@@ -12,6 +12,8 @@ docs/level0.md.
 from pyuring._ffi import ffi as ffi
 from pyuring._ffi import lib as lib
 from pyuring._ffi import text as _text
+from pyuring.batch import read_ranges as read_ranges
+from pyuring.batch import write_ranges as write_ranges
 from pyuring.completion import Completion as Completion
 from pyuring.constants import EpollOp as EpollOp
 from pyuring.constants import Features as Features
@@ -25,6 +27,7 @@ from pyuring.constants import StatxFlags as StatxFlags
 from pyuring.constants import StatxMask as StatxMask
 from pyuring.constants import SyncFileRangeFlags as SyncFileRangeFlags
 from pyuring.errors import BadDescriptorError as BadDescriptorError
+from pyuring.errors import BatchError as BatchError
 from pyuring.errors import UnavailableError as UnavailableError
 from pyuring.errors import UnsupportedError as UnsupportedError
 from pyuring.multishot import Multishot as Multishot
@@ -46,6 +49,7 @@ from pyuring.version import __version__ as __version__
 
 __all__ = [
     "BadDescriptorError",
+    "BatchError",
     "BufferRing",
     "Completion",
     "EpollOp",
@@ -76,7 +80,9 @@ __all__ = [
     "ffi",
     "lib",
     "probe",
+    "read_ranges",
     "send_message",
+    "write_ranges",
 ]
 
 #: The release of the liburing that pyuring was built with.

@@ -146,6 +146,12 @@ class struct_pyuring_group(CData):  # type: ignore[misc]
     leases: int
     id: int
 
+class struct_pyuring_integers(CData):  # type: ignore[misc]
+    items: CData
+    first: int
+    step: int
+    width: int
+
 class struct_pyuring_provided(CData):  # type: ignore[misc]
     length: int
     next: int
@@ -157,6 +163,33 @@ class struct_pyuring_query(CData):  # type: ignore[misc]
     ring_setup_flags: int
     enter_flags: int
     sqe_flags: int
+
+class struct_pyuring_ranges(CData):  # type: ignore[misc]
+    run: struct_pyuring_run
+    writes: bool
+    fixed: bool
+    buffer: int
+    live: CData
+    count: int
+    file: int
+    files: CData
+    offsets: struct_pyuring_integers
+    lengths: struct_pyuring_integers
+    memory: CData
+    size: int
+    pieces: struct_iovec
+    results: CData
+    slots: CData
+    idle: CData
+    again: CData
+    next: int
+    position: int
+    failed: int
+
+class struct_pyuring_run(CData):  # type: ignore[misc]
+    in_flight: int
+    depth: int
+    linked: bool
 
 class struct_pyuring_waiter(CData):  # type: ignore[misc]
     value: int
@@ -369,6 +402,11 @@ class _Lib:
     PYURING_PART: int
     PYURING_PBUF_RING_INC: int
     PYURING_PROBE_OPCODES: int
+    PYURING_RANGE_BAD_FILE: int
+    PYURING_RANGE_BAD_LENGTH: int
+    PYURING_RANGE_BAD_OFFSET: int
+    PYURING_RANGE_BEYOND_FILES: int
+    PYURING_RANGE_BEYOND_MEMORY: int
     PYURING_RELEASED: int
     PYURING_SEND_ZC_REPORT_USAGE: int
     PYURING_STARVED: int
@@ -644,12 +682,19 @@ class _Lib:
     def pyuring_probe(self, u: CData, supported: bytes | CData, /) -> int: ...
     def pyuring_provide(self, u: CData, group: CData, buffers: CData, ring: bytes | CData, slab: bytes | CData, count: int, size: int, flags: int, id: int, /) -> int: ...
     def pyuring_query(self, answer: CData, /) -> int: ...
+    def pyuring_ranges_begin(self, u: CData, r: CData, /) -> int: ...
+    def pyuring_ranges_check(self, u: CData, r: CData, /) -> int: ...
     def pyuring_register_buffers(self, u: CData, vectors: CData, tags: list[int] | CData, count: int, /) -> int: ...
     def pyuring_register_call(self, u: CData, opcode: int, argument: bytes | CData, count: int, /) -> int: ...
     def pyuring_register_files(self, u: CData, descriptors: list[int] | CData, count: int, /) -> int: ...
     def pyuring_register_ring_fd(self, u: CData, /) -> int: ...
     def pyuring_register_waits(self, u: CData, /) -> int: ...
     def pyuring_resize(self, u: CData, entries: int, cq_entries: int, taken_over: int, /) -> int: ...
+    def pyuring_run_ask_to_stop(self, run: CData, /) -> None: ...
+    def pyuring_run_end(self, u: CData, run: CData, /) -> bool: ...
+    def pyuring_run_go(self, u: CData, run: CData, taken_over: int, /) -> int: ...
+    def pyuring_run_is_stopped(self, run: CData, /) -> bool: ...
+    def pyuring_run_stop(self, u: CData, run: CData, /) -> int: ...
     def pyuring_send_message(self, fd: int, data: int, res: int, /) -> int: ...
     def pyuring_set_waiter(self, waiters: bytes | CData, number: int, base: bytes | CData, length: int, offset: int, value: int, private: bool, /) -> int: ...
     def pyuring_setup(self, u: CData, entries: int, cq_entries: int, flags: int, sq_thread_idle: int, sq_thread_cpu: int, wq_fd: int, /) -> int: ...

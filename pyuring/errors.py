@@ -5,14 +5,22 @@ from __future__ import annotations
 import errno
 import mmap
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pyuring._ffi import lib
 
 if TYPE_CHECKING:
     from pyuring.completion import Path
 
-__all__ = ["BadDescriptorError", "UnavailableError", "UnsupportedError", "lacking", "misuse", "operation_error"]
+__all__ = [
+    "BadDescriptorError",
+    "BatchError",
+    "UnavailableError",
+    "UnsupportedError",
+    "lacking",
+    "misuse",
+    "operation_error",
+]
 
 
 #: ERESTARTSYS and its relatives: a signal, or a cancel, ended a system call. They should
@@ -34,6 +42,20 @@ class BadDescriptorError(OSError, ValueError):
     It is the ``OSError`` with ``EBADF`` that the same call in `os` raises, and the
     ``ValueError`` that ``open`` and ``select`` raise, whichever the caller expects.
     """
+
+
+class BatchError(OSError):
+    """Some of a batch failed; the rest of it was done nevertheless.
+
+    ``errno`` and ``filename`` are those of the failure with the lowest index.
+
+    Attributes:
+        errors: the failures, by index.
+        results: what the call would have returned, with None where something failed.
+    """
+
+    errors: dict[int, OSError]
+    results: list[Any]
 
 
 def lacking(

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from pyuring._ffi import CData, RingStruct
     from pyuring.async_wait import Waker
+    from pyuring.batching.engine import Held
     from pyuring.completion import Completion, Handle
 
 __all__ = ["InFlight"]
@@ -80,6 +81,8 @@ class InFlight(Preparing):
         self._opcodes: frozenset[int] | None = None
         #: The open link() block, which must not live longer for being open.
         self._chain: weakref.ref[Any] | None = None
+        #: What level 2 is doing, or has given up while something of it was in flight.
+        self._runs: list[Held] = []
         self._pid = os.getpid()
 
     _batch_slots: CData
@@ -92,7 +95,7 @@ class InFlight(Preparing):
         limit = self._c.limit
         install(self, make_arrays(self._c, limit))
         self._holds = [None] * limit
-        self._kept += [self._c, self._holds]
+        self._kept += [self._c, self._holds, self._runs]
         self._table = [*range(1, limit), NO_SLOT]
         self._free = 0
 

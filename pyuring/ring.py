@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyuring import closing
 from pyuring._ffi import lib
+from pyuring.batching.methods import Batches
 from pyuring.constants import Features, SetupFlags
 from pyuring.creation import make_ring
 from pyuring.kernel import is_there
@@ -32,7 +33,7 @@ COUNTERS = (
 )  # fmt: skip
 
 
-class Ring(Operations, BufferRegistration, FileRegistration, Tuning, Enabling, Resizing):
+class Ring(Operations, BufferRegistration, FileRegistration, Tuning, Enabling, Resizing, Batches):
     """An io_uring: a submission queue and a completion queue shared with the kernel.
 
     Operations (`read`, `write`, `open`, `accept`, ...) prepare an SQE and return a

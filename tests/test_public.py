@@ -28,7 +28,7 @@ PUBLIC = {
     "Probe", "ProvidedBuffer", "RegisteredBuffer", "RegisteredBuffers", "RegisteredFile", "RegisteredFiles",
     "RenameFlags", "ResolveFlags", "Restrictions", "Ring", "RwFlags", "SetupFlags", "SqeFlags", "StatxAttributes",
     "StatxFlags", "StatxMask", "StatxResult", "SyncFileRangeFlags", "UnavailableError", "UnsupportedError", "ffi",
-    "lib", "probe", "send_message", "__version__", "liburing_version",
+    "lib", "probe", "send_message", "__version__", "BatchError", "read_ranges", "write_ranges", "liburing_version",
 }  # fmt: skip
 
 #: From the manual and the kernel's history: (page, first kernel).
@@ -72,7 +72,7 @@ def public_names_of(thing: type | ModuleType) -> list[str]:
 
 
 def test_the_public_names_are_these() -> None:
-    submodules = {path.stem for path in MODULES if path.parent == PACKAGE} | {"operations", "benchmarks"}
+    submodules = {path.stem for path in MODULES if path.parent == PACKAGE} | {"batching", "operations", "benchmarks"}
     names = {name for name in vars(pyuring) if not name.startswith("_")} - submodules
     assert names == PUBLIC - {"__version__"}
     assert set(pyuring.__all__) <= PUBLIC
@@ -92,6 +92,7 @@ def test_the_contract_of_a_ring_is_there() -> None:
         "register_eventfd", "unregister_eventfd", "eventfd_enabled", "register_personality", "unregister_personality",
         "personality", "register_ring_fd", "unregister_ring_fd", "sync_cancel", "min_wait", "iowait", "register_clock",
         "register_napi", "unregister_napi", "iowq_affinity", "iowq_max_workers", "resize", "enable", "enabled",
+        "read_ranges", "write_ranges",
     }  # fmt: skip
     assert set(public_names_of(Ring)) == expected | OPERATIONS.keys()
 
@@ -290,8 +291,12 @@ LAYERS = [
         "operations.transfers", "operations.vectors", "operations.xattrs",
         "operations.socket_transfers", "operations.messages", "operations.zero_copy", "operations.socket_options",
     },
+    {
+        "batching", "batching.blocks", "batching.engine", "batching.files", "batching.integers", "batching.methods",
+        "batching.outcome", "batching.ranges", "batching.request", "batching.single",
+    },
     {"ring"},
-    {"survey"},
+    {"survey", "thread_ring", "workers", "batch"},
 ]  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["BEST", "PEERS", "Peer"]
+__all__ = ["BEST", "OTHER", "PEERS", "Peer"]
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,13 @@ class Peer:
 #: The strongest other ring, which has been in all cases for long.
 BEST = Peer("uring-api", "uring-api", "with_uring_api", ("--pre",))
 
+#: Its import name is ours: one more reason for an environment of its own.
+OTHER = Peer("kangtegong's pyuring", "pyuring", "with_other_pyuring")
+
 PEERS = (
     BEST,
     Peer("liburing (YoSTEALTH)", "liburing", "with_liburing"),
     Peer("pyaio", "pyaio", "with_pyaio", ("--pre",)),
     Peer("caio", "caio", "with_caio"),
-    # Its import name is ours: one more reason for an environment of its own.
-    Peer("kangtegong's pyuring", "pyuring", "with_other_pyuring"),
+    OTHER,
 )

@@ -76,17 +76,22 @@ def offsets(depth: int) -> window.Opener:
     def open_batches(place: Place) -> Iterator[Transfer]:
         size = place.size
         kept: list[Block] = [b""] * depth
+        last = [b""]
         with place.opened() as fd, _ring(depth) as ring:
 
             def run(wanted: Sequence[int]) -> None:
                 for start in range(0, len(wanted), depth):
                     part = wanted[start : start + depth]
-                    data = memoryview(ring.read_offsets(fd, size, part))
-                    if len(data) != size * len(part):
-                        expect(len(data), size * len(part))
-                    kept[: len(part)] = [bytes(data[i * size : (i + 1) * size]) for i in range(len(part))]
+                    last[0] = ring.read_offsets(fd, size, part)
+                    if len(last[0]) != size * len(part):
+                        expect(len(last[0]), size * len(part))
 
-            yield Transfer(run, kept, in_order=True)
+            def collect() -> None:
+                parts = [last[0][start : start + size] for start in range(0, len(last[0]), size)]
+                kept[: len(parts)] = parts
+
+            # Whole batches: of a part of one, the blocks behind it would be those of the batch before.
+            yield Transfer(run, kept, at_least=depth, whole=depth, in_order=True, collect=collect)
 
     return open_batches
 

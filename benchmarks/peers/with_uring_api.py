@@ -10,16 +10,16 @@ from functools import partial
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
-from ..reading import Reader
-from ..rounds import Loop
 from ..small import LARGEST
 from ..transfer import Transfer, expect
 from . import window
-from .window import Opener
 
 if TYPE_CHECKING:
     from ..content import Block
     from ..place import Place
+    from ..reading import Reader
+    from ..rounds import Loop
+    from .window import Opener
 
 __all__ = ["CANNOT", "durable", "files", "mixed", "nops", "transfer"]
 

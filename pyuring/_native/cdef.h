@@ -222,4 +222,44 @@ int pyuring_socket_type(int fd);
 bool pyuring_is_polled(int opcode);
 int pyuring_probe(struct pyuring *u, uint8_t supported[256]);
 
+struct pyuring_integers { const char *items; int64_t first; int64_t step; int32_t width; };
+struct pyuring_run { uint32_t in_flight; uint32_t depth; bool linked; ...; };
+struct pyuring_range { ...; };
+struct pyuring_ranges {
+	struct pyuring_run run;
+	bool writes;
+	bool fixed;
+	uint32_t buffer;
+	const uint64_t *live;
+	uint64_t count;
+	int64_t file;
+	const int64_t *files;
+	struct pyuring_integers offsets;
+	struct pyuring_integers lengths;
+	char *memory;
+	uint64_t size;
+	const struct iovec *pieces;
+	int64_t *results;
+	struct pyuring_range *slots;
+	uint32_t *idle;
+	uint32_t *again;
+	uint64_t next;
+	uint64_t position;
+	uint64_t failed;
+	...;
+};
+
+#define PYURING_RANGE_BAD_FILE ...
+#define PYURING_RANGE_BAD_OFFSET ...
+#define PYURING_RANGE_BAD_LENGTH ...
+#define PYURING_RANGE_BEYOND_FILES ...
+#define PYURING_RANGE_BEYOND_MEMORY ...
+int64_t pyuring_run_go(struct pyuring *u, struct pyuring_run *run, int64_t taken_over);
+int pyuring_run_stop(struct pyuring *u, struct pyuring_run *run);
+bool pyuring_run_end(struct pyuring *u, struct pyuring_run *run);
+void pyuring_run_ask_to_stop(struct pyuring_run *run);
+bool pyuring_run_is_stopped(const struct pyuring_run *run);
+int pyuring_ranges_check(struct pyuring *u, struct pyuring_ranges *r);
+int pyuring_ranges_begin(struct pyuring *u, struct pyuring_ranges *r);
+
 int64_t pyuring_bench_nop(uint32_t setup_flags, uint32_t batch, uint32_t rounds);

@@ -9,6 +9,7 @@
 
 #include "chain.h"
 #include "groups.h"
+#include "run.h"
 
 static int64_t pyuring_batch_result(const struct pyuring *u)
 {
@@ -100,14 +101,14 @@ static inline void pyuring_reap_one(struct pyuring *u, const struct io_uring_cqe
 
 /* Everything the CQ holds now, as far as the batch has room. With CQEs of 32 bytes each takes
  * two places of the array, but one number; among mixed ones it takes two numbers, and a
- * filler keeps it from being cut at the array's end. */
-static void pyuring_reap(struct pyuring *u)
+ * filler keeps it from being cut at the array's end. Returns how many. */
+static unsigned pyuring_reap(struct pyuring *u)
 {
 	struct io_uring_cq *cq = &u->ring.cq;
 	unsigned shift = u->ring.flags & IORING_SETUP_CQE32 ? 1 : 0;
 	/* Elsewhere these bits mean nothing, and a message has them if its sender likes. */
 	unsigned shapes = u->ring.flags & IORING_SETUP_CQE_MIXED ? PYURING_CQE_F_32 | PYURING_CQE_F_SKIP : 0;
-	unsigned head = *cq->khead, tail = io_uring_smp_load_acquire(cq->ktail);
+	unsigned head = *cq->khead, tail = io_uring_smp_load_acquire(cq->ktail), before = head;
 
 	while (head != tail && u->batch_size < u->limit) {
 		const struct io_uring_cqe *cqe = &cq->cqes[(head & cq->ring_mask) << shift];
@@ -119,6 +120,7 @@ static void pyuring_reap(struct pyuring *u)
 	io_uring_smp_store_release(cq->khead, head);
 	if (u->stopped)
 		pyuring_end_stopped(u);
+	return head - before;
 }
 
 /* Completions that the kernel shows only after being entered: overflowed ones, task
@@ -138,15 +140,33 @@ static bool pyuring_holds_back(struct pyuring *u)
  * full helping means there may be more that is ready. */
 #define PYURING_HELPING 16
 
-static void pyuring_reap_all(struct pyuring *u)
+static unsigned pyuring_reap_all(struct pyuring *u)
 {
-	unsigned before;
+	unsigned count, total = 0;
 
 	do {
-		before = u->batch_size;
-		pyuring_reap(u);
-	} while (u->batch_size - before >= PYURING_HELPING && u->batch_size < u->limit && pyuring_holds_back(u) &&
+		count = pyuring_reap(u);
+		total += count;
+	} while (count >= PYURING_HELPING && u->batch_size < u->limit && pyuring_holds_back(u) &&
 		 pyuring_call(u, 0, 0, IORING_ENTER_GETEVENTS, -1) >= 0);
+	return total;
+}
+
+/* Submit what is prepared and wait until `want` CQEs are there, or `timeout_ns`. Returns
+ * -errno, or something else. */
+static int pyuring_submit_and_wait(struct pyuring *u, unsigned want, int64_t timeout_ns)
+{
+	unsigned pending = pyuring_publish(u), flags = pyuring_wakeup_flag(u);
+	int error = 0;
+
+	if (pyuring_is_sqpoll(u))
+		pending = 0;
+	if (pending || io_uring_cq_ready(&u->ring) < want || flags || pyuring_holds_back(u))
+		error = pyuring_call(u, pending, want, flags | IORING_ENTER_GETEVENTS, timeout_ns);
+	/* Without SUBMIT_ALL the kernel stops after an SQE it refuses: go on. */
+	while (error > 0 && !pyuring_is_sqpoll(u) && (pending = pyuring_publish(u)) != 0)
+		error = pyuring_call(u, pending, 0, IORING_ENTER_GETEVENTS, -1);
+	return error;
 }
 
 /* Submit what is prepared, wait for `want` CQEs (never more than are coming) or
@@ -155,8 +175,7 @@ static void pyuring_reap_all(struct pyuring *u)
  * there is nothing to reap. */
 static int64_t pyuring_enter(struct pyuring *u, uint32_t want, int64_t timeout_ns, int64_t taken_over)
 {
-	unsigned pending, ready, flags;
-	int error = 0;
+	int error;
 
 	if (u->owner == 0 || u->owner != pyuring_self)
 		return PYURING_NOT_YOURS;
@@ -169,25 +188,16 @@ static int64_t pyuring_enter(struct pyuring *u, uint32_t want, int64_t timeout_n
 		want = 0;
 	if (u->stopped)
 		want = 0;
-	pending = pyuring_publish(u);
-	ready = io_uring_cq_ready(&u->ring);
 	/* CQEs of link timeouts and cancels count too, and may be something to act on. */
 	if (want > 1 && (u->expected != u->in_flight || u->cancels_wait))
 		want = 1;
-	if (want && u->expected == 0 && u->starving && !u->expects_messages && ready == 0) {
+	if (want && u->expected == 0 && u->starving && !u->expects_messages && io_uring_cq_ready(&u->ring) == 0) {
 		if (timeout_ns < 0)
 			return PYURING_STARVED;
 		want = 1; /* another thread may give a buffer back meanwhile */
 	} else if (want > u->expected + u->expects_messages)
 		want = u->expected + u->expects_messages;
-	flags = pyuring_wakeup_flag(u);
-	if (pyuring_is_sqpoll(u))
-		pending = 0;
-	if (pending || ready < want || flags || pyuring_holds_back(u))
-		error = pyuring_call(u, pending, want, flags | IORING_ENTER_GETEVENTS, timeout_ns);
-	/* Without SUBMIT_ALL the kernel stops after an SQE it refuses: go on. */
-	while (error > 0 && !pyuring_is_sqpoll(u) && (pending = pyuring_publish(u)) != 0)
-		error = pyuring_call(u, pending, 0, IORING_ENTER_GETEVENTS, -1);
+	error = pyuring_submit_and_wait(u, want, timeout_ns);
 	pyuring_reap_all(u);
 	if (u->batch_size == 0 && error < 0)
 		return error;
@@ -260,6 +270,7 @@ static int64_t pyuring_discard(struct pyuring *u, int64_t taken_over)
  * CANCEL_ANY and need one request per operation. */
 static int pyuring_cancel_all(struct pyuring *u, bool one_by_one)
 {
+	struct pyuring_run *run;
 	unsigned slot;
 	int error;
 
@@ -272,6 +283,9 @@ static int pyuring_cancel_all(struct pyuring *u, bool one_by_one)
 		return 0;
 	for (slot = 0; one_by_one && slot < u->limit; slot++)
 		if (u->slots[slot].id && (error = pyuring_cancel_slot(u, slot)) < 0)
+			return error;
+	for (run = u->runs; one_by_one && run; run = run->next)
+		if ((error = pyuring_run_stop(u, run)) < 0)
 			return error;
 	if (one_by_one)
 		return 0;

@@ -172,6 +172,8 @@ static void pyuring_reap_other(struct pyuring *u, const struct io_uring_cqe *cqe
 
 	if (internal && cqe->user_data & PYURING_CANCEL)
 		pyuring_reap_cancel(u, &u->slots[slot % u->limit], id, cqe->res);
+	else if ((cqe->user_data & PYURING_RUN) == PYURING_RUN)
+		pyuring_run_reap(u, cqe);
 	else if (!internal && id >> PYURING_ID_BITS) {
 		pyuring_batch_add(u, PYURING_NO_SLOT, cqe->res, cqe->flags);
 		pyuring_batch_details(u, cqe->user_data, cqe);

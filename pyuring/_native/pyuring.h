@@ -6,6 +6,7 @@
 #include "completions.h"
 #include "groups.h"
 #include "operations.h"
+#include "ranges.h"
 #include "registered.h"
 #include "resize.h"
 #include "ring.h"

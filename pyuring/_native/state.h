@@ -33,13 +33,16 @@ enum {
 /* user_data: 0000 | counter | slot for an operation. Bit 63 marks what pyuring sends
  * for itself, with the id of the operation it is about: its link timeout, or, with
  * bit 62 too, a request to cancel it (0: to cancel everything). Bit 61 marks a message
- * from a ring, bit 60 a resource that the kernel has let go of. A counter is used
- * once, so a late cancel never meets a newer operation. */
+ * from a ring, bit 60 a resource that the kernel has let go of. Bits 63 and 61 together
+ * mark what belongs to a run, see run.h. A counter is used once, so a late cancel never
+ * meets a newer operation. */
 #define PYURING_INTERNAL (UINT64_C(1) << 63)
 #define PYURING_CANCEL (UINT64_C(1) << 62)
 #define PYURING_MESSAGE (UINT64_C(1) << 61)
 #define PYURING_RELEASED (UINT64_C(1) << 60)
 #define PYURING_ID_BITS 60
+#define PYURING_RUN (PYURING_INTERNAL | PYURING_MESSAGE) /* number of the run << KEY_BITS | key */
+#define PYURING_RUN_KEY_BITS 20
 
 /* `tag`, the argument every prepared operation starts with. */
 #define PYURING_TAG_SLOT 0xfffffu
@@ -153,6 +156,7 @@ struct pyuring {
 	bool stopped;       /* some multishot has ended without a CQE */
 	struct io_uring_sqe *armed; /* by slot, what a multishot was armed with */
 	struct pyuring_group *groups;
+	struct pyuring_run *runs; /* that are going on, the innermost first */
 	uint16_t personality; /* for the operations prepared next, 0 = the thread's own */
 
 	/* The chain being staged by link(). */
