@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import chain, cycle, repeat
@@ -46,7 +46,9 @@ def _system_calls(place: Place) -> Iterator[Transfer]:
         yield Transfer(run, [*place.blocks], sources=place.sources)
 
 
-def _loop(place: Place, fd: int, blocks: Sequence[memoryview], sources: Sequence[memoryview]):  # type: ignore[no-untyped-def]
+def _loop(
+    place: Place, fd: int, blocks: Sequence[memoryview], sources: Sequence[memoryview]
+) -> Callable[[Sequence[int]], None]:
     size, boundary = place.size, place.boundary or 0
 
     def run(offsets: Sequence[int]) -> None:

@@ -27,10 +27,11 @@ from .transfer import Transfer, transfer_contender
 if TYPE_CHECKING:
     from .contender import Contender
 
-__all__ = ["CASE", "NAME", "ONE", "ONE_CASE", "at_depth"]
+__all__ = ["CASE", "NAME", "ONE", "ONE_CASE", "TAKE", "at_depth"]
 
 NAME = "ranges"
 ONE = "one-range"
+TAKE = "mmap + numpy.take"
 _BLOCK = 4096
 _DEPTHS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _SIZES = (512, 4096, 16 << 10, 64 << 10, 256 << 10, 1 << 20)
@@ -95,7 +96,7 @@ def _lineup(cell: Cell, setting: Setting) -> Lineup:
         transfer_contender(place, "os.pread", "pread(2)", pread),
     ]
     if not place.direct:
-        found.append(transfer_contender(place, "mmap + numpy.take", "memory copy", _take))
+        found.append(transfer_contender(place, TAKE, "memory copy", _take))
     found.append(transfer_contender(place, f"thread pool, {threads} loops", f"{threads} threads, preadv(2)", shares))
     found += _calls(place, setting)
     found.append(fio_system_calls(little))

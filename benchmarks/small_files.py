@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import Any
 
 import pyuring
@@ -101,11 +102,11 @@ def _lineup(cell: Cell, setting: Setting) -> Lineup:
         _contender(files, "thread pool, a task a file", f"{TASK_THREADS} threads", _tasks),
     ]
     for name, threads in zip(POOLS, _THREADS, strict=True):
-        found.append(_contender(files, name, f"{threads} threads", lambda threads=threads: _shares(threads)))
+        found.append(_contender(files, name, f"{threads} threads", partial(_shares, threads)))
     backend = "io_uring OPENAT, READ, CLOSE"
     for depth in (None, *(_DEPTHS if setting.thorough else ())):
         name = READ_FILES if depth is None else f"{READ_FILES}, depth {depth}"
-        found.append(_contender(files, name, backend, lambda depth=depth: _batch(depth), depth))
+        found.append(_contender(files, name, backend, partial(_batch, depth), depth))
     depth = _PEER_DEPTH[cell.temperature]
     found += [
         setting.peers.contender(

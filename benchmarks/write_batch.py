@@ -7,7 +7,7 @@ all are. The names say which of the two was done.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import chain, cycle, repeat
@@ -28,12 +28,16 @@ from .transfer import Transfer, expect, transfer_contender
 if TYPE_CHECKING:
     from .contender import Contender
 
-__all__ = ["BATCH", "CASE", "EACH", "NAME", "TOGETHER"]
+__all__ = ["ALONE", "BATCH", "CASE", "EACH", "NAME", "TOGETHER", "WRITERS"]
 
 NAME = "write-batch"
 EACH = "os.pwrite, os.fdatasync each"
 BATCH = DEEPEST
 TOGETHER = f"write_ranges, 1 sync for {BATCH}"
+#: The same promise without a ring.
+ALONE = f"os.pwrite, 1 sync for {BATCH}"
+#: Each record by itself, from many threads.
+WRITERS = "32 threads, os.fdatasync each"
 _BLOCK = 4096
 _CHAINS = (8, 32, 128)
 _THREADS = (8, 32)
@@ -154,12 +158,12 @@ def _lineup(cell: Cell, setting: Setting) -> Lineup:
     if not scattered.direct:
         scattered.warm()
 
-    def add(where: Place, name: str, backend: str, opener: Callable[..., object], depth: int | None = None) -> None:
-        found.append(transfer_contender(where, name, backend, opener, depth))  # type: ignore[arg-type]
+    def add(where: Place, name: str, backend: str, opener: Opener, depth: int | None = None) -> None:
+        found.append(transfer_contender(where, name, backend, opener, depth))
 
     found: list[Contender] = []
     add(scattered, EACH, "pwrite(2), fdatasync(2)", _each)
-    add(scattered, f"os.pwrite, 1 sync for {BATCH}", "pwrite(2), fdatasync(2)", _together)
+    add(scattered, ALONE, "pwrite(2), fdatasync(2)", _together)
     add(log, f"os.pwritev, side by side, 1 sync for {BATCH}", "pwritev(2), fdatasync(2)", _neighbours)
     add(scattered, TOGETHER, "io_uring WRITE, fdatasync(2)", range_writes(DEEPEST, BATCH, durable=True), DEEPEST)
     for threads in _THREADS:

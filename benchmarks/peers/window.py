@@ -20,10 +20,13 @@ _NO_MORE = -1
 class Driver(Protocol):
     """A peer's ring, and as many slots as it may have operations in flight."""
 
-    #: What the slots hold; where a peer brings its own memory, what it has read.
-    blocks: list[Block]
-    #: Where what it writes comes from, in a mixed case.
-    sources: Sequence[memoryview]
+    @property
+    def blocks(self) -> list[Block]:
+        """What the slots hold; where a peer brings its own memory, what it has read."""
+
+    @property
+    def sources(self) -> Sequence[memoryview]:
+        """Where what it writes comes from, in a mixed case."""
 
     def read(self, slot: int, offset: int) -> None:
         """Prepare reading a block."""

@@ -1,4 +1,4 @@
-"""YoSTEALTH's `liburing`: liburing itself, call by call. It reads into bytearrays only, which it does not keep alive."""
+"""YoSTEALTH's `liburing`: liburing itself, call by call. It reads into bytearrays only, and keeps none alive."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class _Ring:
         self._ready = select.epoll(1)
         self._ready.register(self.ring.fileno(), select.EPOLLIN)
 
-    def reap(self) -> list[tuple[int, int, bytearray | None]]:
+    def reap(self) -> list[tuple[Any, int, bytearray | None]]:
         self.ring.submit()
         while not (done := self.ring.reap()):
             self._ready.poll()
@@ -71,7 +71,7 @@ class _Driver:
         for slot, res, payload in self._ring.reap():
             if payload is not None:
                 # Not as a memoryview, which would be taken for memory to spoil.
-                self.blocks[slot] = payload  # type: ignore[call-overload]
+                self.blocks[slot] = payload
             found.append((slot, res))
         return found
 
@@ -112,7 +112,7 @@ def files(depth: int) -> Iterator[Reader]:
             missing = sum(open_next() for _ in range(depth))
             while missing:
                 for token, res, payload in ring.reap():
-                    number, fd = token  # type: ignore[misc]
+                    number, fd = token
                     if res < 0 or payload is None:
                         expect(res, 0)
                         continue
