@@ -34,7 +34,7 @@ from benchmarks.transfer import Transfer
 CHECKOUT = Path(__file__).parent.parent
 #: The name of the same folder in the checkout, and where pyuring is installed.
 NAME = "benchmarks" if (CHECKOUT / "benchmarks").is_dir() else "pyuring.benchmarks"
-SHORT = ["--repetitions", "2", "--seconds", "0.002", "--file-size", "1"]
+SHORT = ["--repetitions", "2", "--seconds", "0.002", "--file-size", "1", "--small-files", "30"]
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_all_cases_run_and_give_a_well_formed_report(run: Any, capsys: pytest.Ca
         assert entry["operations_per_second"] > 0
         assert entry["cpu_microseconds"] >= 0
         assert all(sample["operations"] > 0 and sample["seconds"] > 0 for sample in entry["samples"])
-    assert len(report["targets"]) == 7
+    assert len(report["targets"]) == 7 + 12
     out = capsys.readouterr().out
     for label in ("kernel", "cpu", "file system", "liburing", "python", "commit", "ring setup", "O_DIRECT"):
         assert f"\n{label} " in out

@@ -31,7 +31,7 @@ __all__ = ["PeerFailedError", "Peers", "peer_turns", "place_job"]
 _WORKER = str(Path(__file__).with_name("worker.py"))
 #: Seconds that a peer may take for its answer, besides those that it was asked to work.
 _PATIENCE = 60.0
-_FAREWELL = 5.0
+_FAREWELL = 2.0
 _CHUNK = 1 << 16
 _TAIL = 400
 
