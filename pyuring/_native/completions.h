@@ -101,8 +101,9 @@ static inline void pyuring_reap_one(struct pyuring *u, const struct io_uring_cqe
 
 /* Everything the CQ holds now, as far as the batch has room. With CQEs of 32 bytes each takes
  * two places of the array, but one number; among mixed ones it takes two numbers, and a
- * filler keeps it from being cut at the array's end. Returns how many. */
-static unsigned pyuring_reap(struct pyuring *u)
+ * filler keeps it from being cut at the array's end. Returns how many. `run` is the one
+ * that most of them may belong to, or NULL. */
+PYURING_HOT unsigned pyuring_reap_for(struct pyuring *u, struct pyuring_run *run)
 {
 	struct io_uring_cq *cq = &u->ring.cq;
 	unsigned shift = u->ring.flags & IORING_SETUP_CQE32 ? 1 : 0;
@@ -114,13 +115,20 @@ static unsigned pyuring_reap(struct pyuring *u)
 		const struct io_uring_cqe *cqe = &cq->cqes[(head & cq->ring_mask) << shift];
 
 		head += cqe->flags & shapes & PYURING_CQE_F_32 ? 2 : 1;
-		if (!(cqe->flags & shapes & PYURING_CQE_F_SKIP))
+		if (run && pyuring_run_owns(run, cqe->user_data))
+			pyuring_run_take_note(u, run, cqe);
+		else if (!(cqe->flags & shapes & PYURING_CQE_F_SKIP))
 			pyuring_reap_one(u, cqe);
 	}
 	io_uring_smp_store_release(cq->khead, head);
 	if (u->stopped)
 		pyuring_end_stopped(u);
 	return head - before;
+}
+
+static unsigned pyuring_reap(struct pyuring *u)
+{
+	return pyuring_reap_for(u, NULL);
 }
 
 /* Completions that the kernel shows only after being entered: overflowed ones, task

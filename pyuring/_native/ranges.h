@@ -49,6 +49,7 @@ struct pyuring_ranges {
 	uint64_t next;          /* the first range that was not begun */
 	uint64_t position;      /* of its memory */
 	uint64_t unsubmitted;   /* bytes prepared since the last submission, about */
+	struct pyuring_target target; /* `file`, where that is all ranges' */
 	uint64_t failed;
 };
 
@@ -66,10 +67,32 @@ static int64_t pyuring_range_length(const struct pyuring_ranges *r, uint64_t ind
 	return r->pieces ? (int64_t)r->pieces[index].iov_len : pyuring_integer(&r->lengths, index);
 }
 
+/* Whether all offsets are right for ranges of one length; what compilers make a fast loop of. */
+static bool pyuring_ranges_are_plain(const struct pyuring_ranges *r)
+{
+	const int64_t *offsets = (const int64_t *)(const void *)r->offsets.items;
+	int64_t length = r->lengths.first, last = INT64_MAX - length;
+	uint64_t i, wrong = 0;
+
+	if (r->files || r->pieces || r->lengths.items || r->lengths.step || length <= 0 || !offsets ||
+	    r->offsets.width != -8 || (uintptr_t)offsets % sizeof(*offsets) || r->next || r->count > r->size / (uint64_t)length)
+		return false;
+	for (i = 0; i < r->count; i++)
+		wrong |= (uint64_t)offsets[i] > (uint64_t)last;
+	return !wrong;
+}
+
 /* Check every range from `next` on; `next` and `position` move to the first that is wrong, or
  * to the end. Returns what is wrong, or 0. With `size` UINT64_MAX this sums up the lengths. */
 static int pyuring_ranges_check(struct pyuring *u, struct pyuring_ranges *r)
 {
+	struct pyuring_target one;
+
+	if (pyuring_ranges_are_plain(r) && pyuring_resolve(u, r->file, &one) == 0) {
+		r->next = r->count;
+		r->position = r->count * (uint64_t)r->lengths.first;
+		return 0;
+	}
 	for (; r->next < r->count; r->next++) {
 		int64_t offset = pyuring_integer(&r->offsets, r->next), length = pyuring_range_length(r, r->next);
 		struct pyuring_target target;
@@ -158,7 +181,7 @@ static bool pyuring_ranges_is_busy(const struct pyuring_run *run, uint32_t key)
 
 static void pyuring_range_prepare(struct pyuring *u, struct pyuring_ranges *r, struct pyuring_range *range)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
+	struct io_uring_sqe *sqe = pyuring_run_sqe(u);
 	uint64_t left = range->length - range->done;
 	unsigned length = (unsigned)(left < PYURING_PIECE ? left : PYURING_PIECE);
 	int opcode = r->writes ? IORING_OP_WRITE : IORING_OP_READ;
@@ -177,23 +200,22 @@ static void pyuring_range_prepare(struct pyuring *u, struct pyuring_ranges *r, s
 	pyuring_run_track(u, &r->run, sqe, (uint32_t)(range - r->slots), range->file.flags);
 }
 
-/* Begin the next range, for which there is room. Everything was checked before, but what
- * another thread changed since must not lead out of the memory. */
-static int pyuring_range_begin(struct pyuring *u, struct pyuring_ranges *r)
+/* Begin the next range, for which there is room; returns whether that took an SQE. Everything
+ * was checked before, but what another thread changed since must not lead out of the memory. */
+static bool pyuring_range_begin(struct pyuring *u, struct pyuring_ranges *r)
 {
 	uint64_t index = r->next++;
 	uint64_t length = (uint64_t)pyuring_range_length(r, index);
 	struct pyuring_range *range;
-	int error;
 
 	if (!r->pieces && length > r->size - r->position) {
 		r->results[index] = -EFAULT;
 		r->failed++;
-		return 0;
+		return false;
 	}
 	if (length == 0) {
 		r->results[index] = 0;
-		return 0;
+		return false;
 	}
 	range = &r->slots[r->idle[--r->idle_count]];
 	range->index = index;
@@ -204,32 +226,53 @@ static int pyuring_range_begin(struct pyuring *u, struct pyuring_ranges *r)
 	range->in_vain = 0;
 	range->polled = false;
 	r->position += length;
-	error = pyuring_resolve(u, r->files ? r->files[index] : r->file, &range->file);
-	if (error == 0 && r->fixed && *r->live != u->buffers_key)
-		error = PYURING_BAD_TABLE;
-	if (error < 0)
-		/* By a signal handler, since they were checked. */
-		pyuring_range_over(r, range, -EBADF);
-	else
-		pyuring_range_prepare(u, r, range);
-	return 0;
+	if (!r->files)
+		range->file = r->target;
+	else if (pyuring_resolve(u, r->files[index], &range->file) < 0) {
+		pyuring_range_over(r, range, -EBADF); /* unregistered by a signal handler */
+		return false;
+	}
+	pyuring_range_prepare(u, r, range);
+	return true;
+}
+
+/* Whether what is registered still is; a signal handler may have been there. */
+static bool pyuring_ranges_are_valid(struct pyuring *u, struct pyuring_ranges *r)
+{
+	if (r->fixed && *r->live != u->buffers_key)
+		return false;
+	return r->files || pyuring_resolve(u, r->file, &r->target) == 0;
+}
+
+/* All that was not begun fails. */
+static int pyuring_ranges_give_up(struct pyuring_ranges *r)
+{
+	while (r->again_count)
+		pyuring_range_over(r, &r->slots[r->again[--r->again_count]], -EBADF);
+	for (; r->next < r->count; r->next++, r->failed++)
+		r->results[r->next] = -EBADF;
+	return PYURING_RUN_ISSUED;
 }
 
 static int pyuring_ranges_fill(struct pyuring *u, struct pyuring_run *run)
 {
 	struct pyuring_ranges *r = (struct pyuring_ranges *)run;
-	int state = PYURING_RUN_ISSUED;
+	unsigned room = pyuring_run_room(u);
+	int state;
 
 	r->unsubmitted = 0;
+	if (!pyuring_ranges_are_valid(u, r))
+		return pyuring_ranges_give_up(r);
 	while (r->again_count || (r->next < r->count && r->idle_count)) {
-		if (!pyuring_run_has_room(u, 1, &state))
+		if (room == 0 && !pyuring_run_has_room(u, 1, &state))
 			return state;
 		if (r->unsubmitted >= PYURING_SUBMISSION)
 			return PYURING_RUN_SUBMIT;
 		if (r->again_count)
 			pyuring_range_prepare(u, r, &r->slots[r->again[--r->again_count]]);
-		else if ((state = pyuring_range_begin(u, r)) < 0)
-			return state;
+		else if (!pyuring_range_begin(u, r))
+			continue;
+		room -= room > 0;
 	}
 	return r->next < r->count ? PYURING_RUN_FULL : PYURING_RUN_ISSUED;
 }

@@ -66,6 +66,22 @@ static bool pyuring_run_end(struct pyuring *u, struct pyuring_run *run)
 	return true;
 }
 
+/* How many SQEs fit without submitting any. */
+static unsigned pyuring_run_room(const struct pyuring *u)
+{
+	unsigned space = pyuring_space(u), left = u->limit - u->expected;
+
+	return space < left ? space : left;
+}
+
+/* The next SQE, where it is known that there is one. */
+static inline struct io_uring_sqe *pyuring_run_sqe(struct pyuring *u)
+{
+	struct io_uring_sq *sq = &u->ring.sq;
+
+	return pyuring_sqe_at(u, sq->sqes, sq->sqe_tail++ & sq->ring_mask);
+}
+
 /* Whether `need` SQEs fit; if not, in *state what there is to be done about it. */
 static bool pyuring_run_has_room(struct pyuring *u, unsigned need, int *state)
 {
@@ -92,15 +108,16 @@ static inline void pyuring_run_track(struct pyuring *u, struct pyuring_run *run,
 	u->expected++;
 }
 
-/* A CQE that belongs to a run. */
-static void pyuring_run_reap(struct pyuring *u, const struct io_uring_cqe *cqe)
-{
-	const uint64_t keys = (UINT64_C(1) << PYURING_RUN_KEY_BITS) - 1;
-	struct pyuring_run *run = u->runs;
+#define PYURING_RUN_KEYS ((UINT64_C(1) << PYURING_RUN_KEY_BITS) - 1)
 
-	while (run && run->id != (cqe->user_data & ~keys))
-		run = run->next;
-	if (!run || run->in_flight == 0) {
+static inline bool pyuring_run_owns(const struct pyuring_run *run, uint64_t user_data)
+{
+	return (user_data & ~PYURING_RUN_KEYS) == run->id;
+}
+
+static inline void pyuring_run_take_note(struct pyuring *u, struct pyuring_run *run, const struct io_uring_cqe *cqe)
+{
+	if (run->in_flight == 0) {
 		u->unexpected++;
 		return;
 	}
@@ -108,7 +125,20 @@ static void pyuring_run_reap(struct pyuring *u, const struct io_uring_cqe *cqe)
 	u->in_flight--;
 	u->expected--;
 	u->completed++;
-	run->complete(u, run, (uint32_t)(cqe->user_data & keys), cqe);
+	run->complete(u, run, (uint32_t)(cqe->user_data & PYURING_RUN_KEYS), cqe);
+}
+
+/* A CQE that belongs to some run. */
+static void pyuring_run_reap(struct pyuring *u, const struct io_uring_cqe *cqe)
+{
+	struct pyuring_run *run = u->runs;
+
+	while (run && !pyuring_run_owns(run, cqe->user_data))
+		run = run->next;
+	if (run)
+		pyuring_run_take_note(u, run, cqe);
+	else
+		u->unexpected++;
 }
 
 /* Let `run` prepare nothing more. From any thread. */

@@ -18,6 +18,19 @@ static unsigned pyuring_run_want(const struct pyuring_run *run, int state)
 	return run->in_flight >= 8 ? run->in_flight / 4 : 1;
 }
 
+/* As pyuring_reap_all(), for a ring whose CQEs are mostly those of `run`. */
+static unsigned pyuring_run_reap_all(struct pyuring *u, struct pyuring_run *run)
+{
+	unsigned count, total = 0;
+
+	do {
+		count = pyuring_reap_for(u, run);
+		total += count;
+	} while (count >= PYURING_HELPING && u->batch_size < u->limit && pyuring_holds_back(u) &&
+		 pyuring_call(u, 0, 0, IORING_ENTER_GETEVENTS, -1) >= 0);
+	return total;
+}
+
 /* Go on with `run` until it is over, or Python has something to do: signals after at most a
  * slice, completions of other operations, which come as from pyuring_enter(). */
 static int64_t pyuring_run_go(struct pyuring *u, struct pyuring_run *run, int64_t taken_over)
@@ -49,7 +62,7 @@ static int64_t pyuring_run_go(struct pyuring *u, struct pyuring_run *run, int64_
 			break;
 		want = pyuring_run_want(run, state);
 		error = pyuring_submit_and_wait(u, want, left);
-		if (pyuring_reap_all(u) < want || u->batch_size == u->limit)
+		if (pyuring_run_reap_all(u, run) < want || u->batch_size == u->limit)
 			break;
 	}
 	if (u->batch_size == 0 && error < 0 && run->linked)
