@@ -143,7 +143,7 @@ def test_an_answer_that_makes_no_sense_is_reported(answer: str) -> None:
 )
 def test_a_peer_says_itself_why_it_has_no_figures(kind: str, error: type[Exception]) -> None:
     script = f"say({{'failure': {{'kind': {kind!r}, 'reason': 'as it is'}}}})"
-    with pytest.raises(error, match="^as it is$"), peer(script):
+    with pytest.raises(error, match=r"^as it is$"), peer(script):
         pass
     assert result_of(script).failure == Failure(kind, "as it is" if kind != "failed" else "PeerFailedError: as it is")
 
@@ -232,7 +232,7 @@ def test_a_peer_that_is_missing_or_cannot_do_it_says_so(place: Place, worker: Pa
     ):
         pass
     with (
-        pytest.raises(NotPossibleError, match="^fakepeer has no links$"),
+        pytest.raises(NotPossibleError, match=r"^fakepeer has no links$"),
         peer_turns(command, job_of(place, work="linked")),
     ):
         pass
@@ -270,7 +270,7 @@ def test_a_package_that_does_not_build_is_reported_with_the_reason(
     unbuildable = Peer("unbuildable", "unbuildable", "with_it", ("--no-build-isolation", "--no-index", str(source)))
     home = tmp_path / "peers"
     assert install(str(home), [unbuildable]) == 1
-    with pytest.raises(PeerFailedError, match="pip ended with 1: .*no compiler for this"):
+    with pytest.raises(PeerFailedError, match=r"pip ended with 1: .*no compiler for this"):
         Peers(str(home)).python(unbuildable)
     assert "unbuildable: failed: pip ended with 1" in capfd.readouterr().out
     assert (home / "unbuildable" / FAILED).exists()
