@@ -12,6 +12,9 @@ docs/level0.md.
 from pyuring._ffi import ffi as ffi
 from pyuring._ffi import lib as lib
 from pyuring._ffi import text as _text
+from pyuring.aligned import aligned_buffer as aligned_buffer
+from pyuring.alignment import Alignment as Alignment
+from pyuring.alignment import alignment_of as alignment_of
 from pyuring.batch import read_ranges as read_ranges
 from pyuring.batch import write_ranges as write_ranges
 from pyuring.completion import Completion as Completion
@@ -26,7 +29,11 @@ from pyuring.constants import StatxAttributes as StatxAttributes
 from pyuring.constants import StatxFlags as StatxFlags
 from pyuring.constants import StatxMask as StatxMask
 from pyuring.constants import SyncFileRangeFlags as SyncFileRangeFlags
+from pyuring.direct_file import DirectFile as DirectFile
+from pyuring.direct_file import open_direct as open_direct
+from pyuring.errors import AlignmentError as AlignmentError
 from pyuring.errors import BadDescriptorError as BadDescriptorError
+from pyuring.errors import BatchAlignmentError as BatchAlignmentError
 from pyuring.errors import BatchError as BatchError
 from pyuring.errors import UnavailableError as UnavailableError
 from pyuring.errors import UnsupportedError as UnsupportedError
@@ -48,10 +55,14 @@ from pyuring.tuning import NapiSettings as NapiSettings
 from pyuring.version import __version__ as __version__
 
 __all__ = [
+    "Alignment",
+    "AlignmentError",
     "BadDescriptorError",
+    "BatchAlignmentError",
     "BatchError",
     "BufferRing",
     "Completion",
+    "DirectFile",
     "EpollOp",
     "Features",
     "KernelItem",
@@ -77,8 +88,11 @@ __all__ = [
     "SyncFileRangeFlags",
     "UnavailableError",
     "UnsupportedError",
+    "aligned_buffer",
+    "alignment_of",
     "ffi",
     "lib",
+    "open_direct",
     "probe",
     "read_ranges",
     "send_message",

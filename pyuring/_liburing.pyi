@@ -179,6 +179,9 @@ class struct_pyuring_ranges(CData):  # type: ignore[misc]
     size: int
     pieces: struct_iovec
     results: CData
+    bounce: CData
+    bounce_size: int
+    block: int
     slots: CData
     idle: CData
     again: CData
@@ -190,6 +193,40 @@ class struct_pyuring_run(CData):  # type: ignore[misc]
     in_flight: int
     depth: int
     linked: bool
+
+class struct_pyuring_statx(CData):  # type: ignore[misc]
+    stx_mask: int
+    stx_blksize: int
+    stx_attributes: int
+    stx_nlink: int
+    stx_uid: int
+    stx_gid: int
+    stx_mode: int
+    stx_ino: int
+    stx_size: int
+    stx_blocks: int
+    stx_attributes_mask: int
+    stx_atime: struct_pyuring_statx_time
+    stx_btime: struct_pyuring_statx_time
+    stx_ctime: struct_pyuring_statx_time
+    stx_mtime: struct_pyuring_statx_time
+    stx_rdev_major: int
+    stx_rdev_minor: int
+    stx_dev_major: int
+    stx_dev_minor: int
+    stx_mnt_id: int
+    stx_dio_mem_align: int
+    stx_dio_offset_align: int
+    stx_subvol: int
+    stx_atomic_write_unit_min: int
+    stx_atomic_write_unit_max: int
+    stx_atomic_write_segments_max: int
+    stx_dio_read_offset_align: int
+    stx_atomic_write_unit_max_opt: int
+
+class struct_pyuring_statx_time(CData):  # type: ignore[misc]
+    tv_sec: int
+    tv_nsec: int
 
 class struct_pyuring_waiter(CData):  # type: ignore[misc]
     value: int
@@ -579,6 +616,7 @@ class _Lib:
     def pyuring_chain_discard(self, u: CData, taken_over: int, /) -> int: ...
     def pyuring_chain_end(self, u: CData, link: int, /) -> int: ...
     def pyuring_clone_buffers(self, u: CData, source: int, /) -> int: ...
+    def pyuring_device_size(self, fd: int, /) -> int: ...
     def pyuring_discard(self, u: CData, taken_over: int, /) -> int: ...
     def pyuring_enable(self, u: CData, /) -> int: ...
     def pyuring_enter(self, u: CData, want: int, timeout_ns: int, taken_over: int, /) -> int: ...
@@ -700,6 +738,7 @@ class _Lib:
     def pyuring_setup(self, u: CData, entries: int, cq_entries: int, flags: int, sq_thread_idle: int, sq_thread_cpu: int, wq_fd: int, /) -> int: ...
     def pyuring_socket_family(self, fd: int, /) -> int: ...
     def pyuring_socket_type(self, fd: int, /) -> int: ...
+    def pyuring_statx(self, fd: int, path: bytes | CData, mask: int, found: CData, /) -> int: ...
     def pyuring_submit(self, u: CData, /) -> int: ...
     def pyuring_sync_cancel(self, u: CData, slot: int, file: int, /) -> int: ...
     def pyuring_take_out(self, u: CData, known: bytes | CData, /) -> int: ...

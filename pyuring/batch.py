@@ -30,6 +30,7 @@ def read_ranges(
     depth: int = DEPTH,
     ring: Ring | None = None,
     workers: int | None = None,
+    bounce: bool = False,
 ) -> list[memoryview]: ...
 @overload
 def read_ranges(
@@ -41,6 +42,7 @@ def read_ranges(
     depth: int = DEPTH,
     ring: Ring | None = None,
     workers: int | None = None,
+    bounce: bool = False,
 ) -> array[int]: ...
 def read_ranges(
     file: object,
@@ -51,6 +53,7 @@ def read_ranges(
     depth: int = DEPTH,
     ring: Ring | None = None,
     workers: int | None = None,
+    bounce: bool = False,
 ) -> list[memoryview] | array[int]:
     """Read many ranges of a file, or of several files, in one call.
 
@@ -73,6 +76,8 @@ def read_ranges(
             this thread has for batches.
         workers: threads to spread the work over, each with a ring of its own; only without
             `ring`. None: more than one where that pays, see ``docs/decisions``.
+        bounce: for descriptors with O_DIRECT: let ranges begin and end anywhere, and be read to
+            any address. What is not aligned is read by whole blocks, and copied.
 
     Returns:
         With `out`, an ``array('q')`` of how many bytes were read, by range; what lies behind
@@ -92,9 +97,9 @@ def read_ranges(
             return done
     depth = check_depth(depth)
     if ring is not None and workers is None:
-        return ring.read_ranges(file, offsets, lengths, out, depth=depth)
+        return ring.read_ranges(file, offsets, lengths, out, depth=depth, bounce=bounce)
     mine = thread_ring()
-    request = RangeRequest(mine, file, offsets, writing=False)
+    request = RangeRequest(mine, file, offsets, writing=False, bounces=bounce)
     try:
         request.read_into(out, lengths)
         failed = _perform(request, depth, check_workers(workers, ring))

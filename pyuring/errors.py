@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from pyuring.completion import Path
 
 __all__ = [
+    "AlignmentError",
     "BadDescriptorError",
+    "BatchAlignmentError",
     "BatchError",
     "UnavailableError",
     "UnsupportedError",
@@ -36,6 +38,14 @@ class UnsupportedError(OSError):
     """This kernel lacks an operation or a flag. The text names the version that has it."""
 
 
+class AlignmentError(OSError, ValueError):
+    """Direct I/O at an offset, of a length or with memory that the file does not take.
+
+    The text says which of them, and what it must be a multiple of. It is the ``OSError``
+    with ``EINVAL`` that the kernel answers, and the ``ValueError`` that it amounts to.
+    """
+
+
 class BadDescriptorError(OSError, ValueError):
     """A descriptor that cannot be one, such as -1: caught before anything is queued.
 
@@ -56,6 +66,10 @@ class BatchError(OSError):
 
     errors: dict[int, OSError]
     results: list[Any]
+
+
+class BatchAlignmentError(BatchError, AlignmentError):
+    """A `BatchError` whose first failure is an `AlignmentError`, and so a ``ValueError``."""
 
 
 def lacking(

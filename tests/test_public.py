@@ -24,11 +24,13 @@ LONGEST_MODULE = 400
 LONGEST_FUNCTION = 60
 
 PUBLIC = {
+    "Alignment", "AlignmentError", "DirectFile", "aligned_buffer", "alignment_of", "open_direct",
     "BadDescriptorError", "BufferRing", "Completion", "EpollOp", "Features", "KernelItem", "Multishot", "NapiSettings",
     "Probe", "ProvidedBuffer", "RegisteredBuffer", "RegisteredBuffers", "RegisteredFile", "RegisteredFiles",
     "RenameFlags", "ResolveFlags", "Restrictions", "Ring", "RwFlags", "SetupFlags", "SqeFlags", "StatxAttributes",
     "StatxFlags", "StatxMask", "StatxResult", "SyncFileRangeFlags", "UnavailableError", "UnsupportedError", "ffi",
-    "lib", "probe", "send_message", "__version__", "BatchError", "read_ranges", "write_ranges", "liburing_version",
+    "lib", "probe", "send_message", "__version__", "liburing_version",
+    "BatchAlignmentError", "BatchError", "read_ranges", "write_ranges",
 }  # fmt: skip
 
 #: From the manual and the kernel's history: (page, first kernel).
@@ -279,12 +281,13 @@ def test_there_is_no_import_cycle(name: str) -> None:
 LAYERS = [
     {"_ffi"},
     {"constants", "history", "errors", "kernel", "stat", "buffers", "addresses", "ancillary", "timing", "version",
-     "batch_arrays"},
+     "batch_arrays", "aligned"},
     {"completion", "diagnosis", "inflight", "preparing", "creation", "mixed", "async_wait"},
     {
         "registrations", "tuning", "restrictions", "resizing", "registered_memory",
         "registered_buffers", "registered_files", "provided_buffers", "direct", "links", "closing", "multishot",
-        "pathnames", "operations", "operations.commands", "operations.control", "operations.descriptors",
+        "pathnames", "alignment", "direct_file",
+        "operations", "operations.commands", "operations.control", "operations.descriptors",
         "operations.files", "operations.legacy_buffers", "operations.memory", "operations.multishots",
         "operations.paths", "operations.pipes", "operations.readiness", "operations.ring_messages",
         "operations.sockets", "operations.synchronisation", "operations.targets", "operations.timers",

@@ -217,6 +217,8 @@ int pyuring_provide(struct pyuring *u, struct pyuring_group *group, struct pyuri
 	void *slab, uint32_t count, uint32_t size, uint32_t flags, int id);
 int pyuring_take_out(struct pyuring *u, void *known);
 int pyuring_give_back(struct pyuring *u, void *known, uint32_t bid, uint32_t start, uint32_t length);
+int pyuring_statx(int fd, const char *path, uint32_t mask, struct pyuring_statx *found);
+int64_t pyuring_device_size(int fd);
 int pyuring_socket_family(int fd);
 int pyuring_socket_type(int fd);
 bool pyuring_is_polled(int opcode);
@@ -240,6 +242,9 @@ struct pyuring_ranges {
 	uint64_t size;
 	const struct iovec *pieces;
 	int64_t *results;
+	char *bounce;
+	uint64_t bounce_size;
+	uint64_t block;
 	struct pyuring_range *slots;
 	uint32_t *idle;
 	uint32_t *again;

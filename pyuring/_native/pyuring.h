@@ -4,6 +4,7 @@
 
 #include "bench.h"
 #include "completions.h"
+#include "direct_io.h"
 #include "groups.h"
 #include "operations.h"
 #include "ranges.h"

@@ -22,6 +22,7 @@ struct pyuring_range {
 	uint16_t in_vain; /* times in a row that it was ready and had nothing */
 	bool busy;
 	bool polled;
+	bool bounced; /* what is in flight reads whole blocks into the piece of `bounce` */
 };
 
 /* Python's memory, filled in by it but for what is below `slots`. */
@@ -40,6 +41,9 @@ struct pyuring_ranges {
 	uint64_t size;
 	const struct iovec *pieces; /* or, if not NULL, each range's own, which have the lengths too */
 	int64_t *results;       /* bytes transferred, or -errno, by range */
+	char *bounce;           /* for reads of what is not aligned: run.depth pieces of memory of */
+	uint64_t bounce_size;   /* so many bytes each, a multiple of */
+	uint64_t block;         /* what offsets, lengths and addresses of reads must be multiples of */
 	struct pyuring_range *slots; /* run.depth of them, as of the next two */
 	uint32_t *idle;
 	uint32_t *again;        /* to be prepared again, for what is missing */
@@ -125,6 +129,47 @@ static void pyuring_range_again(struct pyuring_ranges *r, struct pyuring_range *
 	r->again[r->again_count++] = (uint32_t)(range - r->slots);
 }
 
+/* Where what is missing of a range goes first: whole blocks, as many as the piece holds. */
+static void pyuring_range_widen(const struct pyuring_ranges *r, const struct pyuring_range *range, uint64_t *start,
+				uint64_t *length)
+{
+	uint64_t from = range->offset + range->done, end = range->offset + range->length;
+
+	*start = from / r->block * r->block;
+	*length = (end - *start + r->block - 1) / r->block * r->block;
+	if (*length > r->bounce_size)
+		*length = r->bounce_size;
+}
+
+static char *pyuring_range_bounce(const struct pyuring_ranges *r, const struct pyuring_range *range)
+{
+	return r->bounce + (uint64_t)(range - r->slots) * r->bounce_size;
+}
+
+/* Whether what is missing of a range has to be read by whole blocks. */
+static bool pyuring_range_is_ragged(const struct pyuring_ranges *r, const struct pyuring_range *range)
+{
+	uint64_t all = (range->offset + range->done) | (range->length - range->done) |
+		       (uint64_t)(uintptr_t)(range->memory + range->done);
+
+	return r->block && all % r->block != 0;
+}
+
+/* `res` bytes of whole blocks were read: keep what belongs to the range. Returns how much. */
+static uint64_t pyuring_range_keep(const struct pyuring_ranges *r, const struct pyuring_range *range, uint64_t res)
+{
+	uint64_t start, length, before, left = range->length - range->done;
+
+	pyuring_range_widen(r, range, &start, &length);
+	before = range->offset + range->done - start;
+	if (res <= before)
+		return 0; /* less than a block: the file ends before it */
+	if (res - before < left)
+		left = res - before;
+	memcpy(range->memory + range->done, pyuring_range_bounce(r, range) + before, left);
+	return left;
+}
+
 /* Whether an EINVAL only says that the file ended in the middle of a block: what O_DIRECT read
  * of that is no place from which it can go on. */
 static bool pyuring_range_ended(const struct pyuring_ranges *r, const struct pyuring_range *range, int32_t res)
@@ -155,18 +200,19 @@ static void pyuring_ranges_complete(struct pyuring *u, struct pyuring_run *run, 
 	struct pyuring_ranges *r = (struct pyuring_ranges *)run;
 	struct pyuring_range *range = &r->slots[key];
 	bool polled = range->polled;
+	uint64_t moved;
 
 	range->busy = range->polled = false;
 	if (cqe->res < 0)
 		pyuring_range_refused(u, r, range, cqe->res);
 	else if (polled)
 		pyuring_range_again(r, range);
-	else if (cqe->res == 0)
+	else if ((moved = range->bounced ? pyuring_range_keep(r, range, (uint64_t)cqe->res) : (uint64_t)cqe->res) == 0)
 		/* The end of the file; a write that writes nothing, and says nothing, is an error. */
 		pyuring_range_over(r, range, r->writes ? -EIO : (int64_t)range->done);
 	else {
 		range->in_vain = 0;
-		range->done += (uint64_t)cqe->res;
+		range->done += moved;
 		if (range->done >= range->length)
 			pyuring_range_over(r, range, (int64_t)range->done);
 		else
@@ -185,8 +231,14 @@ static void pyuring_range_prepare(struct pyuring *u, struct pyuring_ranges *r, s
 	uint64_t left = range->length - range->done;
 	unsigned length = (unsigned)(left < PYURING_PIECE ? left : PYURING_PIECE);
 	int opcode = r->writes ? IORING_OP_WRITE : IORING_OP_READ;
+	uint64_t start, whole;
 
-	if (range->polled)
+	range->bounced = !range->polled && pyuring_range_is_ragged(r, range);
+	if (range->bounced) {
+		pyuring_range_widen(r, range, &start, &whole);
+		io_uring_prep_rw(IORING_OP_READ, sqe, range->file.fd, pyuring_range_bounce(r, range), (unsigned)whole, start);
+		r->unsubmitted += whole;
+	} else if (range->polled)
 		io_uring_prep_poll_add(sqe, range->file.fd, r->writes ? POLLOUT : POLLIN);
 	else {
 		if (r->fixed)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import mmap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyuring._ffi import CHARS, NULL, from_buffer, lib
+from pyuring.aligned import aligned_buffer
 from pyuring.buffers import export, vectors
 from pyuring.registered_buffers import RegisteredBuffer
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Block", "allocated", "block_of", "is_bytes_like", "pieces_of"]
 
-#: What is smaller is not worth pages of its own.
-_PAGES_FROM = 1 << 16
+#: What is smaller is for no file with O_DIRECT, and not worth pages of its own.
+_PAGES_FROM = 512
 
 
 class Block(NamedTuple):
@@ -64,9 +64,8 @@ def pieces_of(buffers: Sequence[Any]) -> Block:
 
 
 def allocated(size: int) -> tuple[memoryview, Block]:
-    """New memory, all of it zero; pages of its own where that is faster than filling it."""
-    small = size < _PAGES_FROM
-    owner = bytearray(size) if small else mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    """New memory, all of it zero, and aligned for O_DIRECT."""
+    owner = bytearray(size) if size < _PAGES_FROM else aligned_buffer(size)
     memory = from_buffer(CHARS, owner, True)
     return memoryview(owner), Block(memory + 0, size, NULL, None, NULL, [memory], None)
 

@@ -8,6 +8,7 @@ from io import FileIO
 from typing import TYPE_CHECKING, Any
 
 from pyuring._ffi import CHARS, NULL, ffi, from_buffer, lib
+from pyuring.alignment import alignment_of
 from pyuring.errors import misuse
 from pyuring.pathnames import is_path
 from pyuring.registered_files import descriptor
@@ -50,6 +51,12 @@ class BatchFiles:
     def of(self, index: int) -> Any:
         """What was given for range `index`."""
         return self._given if self.count is None else self._given[index]  # type: ignore[index]
+
+    def block(self) -> int:
+        """What offsets, lengths and addresses must be multiples of for O_DIRECT, in all of the files."""
+        given = [self._given] if self.count is None else set(self._given)  # type: ignore[call-overload]
+        alignments = [alignment_of(file) for file in given]
+        return max((max(each.memory, each.read_offset) for each in alignments), default=1)
 
     def refusal(self, ring: InFlight, index: int) -> Exception:
         """The exception for what was given for range `index`, which is no file of `ring`."""

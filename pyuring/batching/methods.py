@@ -25,14 +25,28 @@ class Batches(InFlight):
 
     @overload
     def read_ranges(
-        self, file: object, offsets: object, lengths: object, out: None = None, *, depth: int = DEPTH
+        self,
+        file: object,
+        offsets: object,
+        lengths: object,
+        out: None = None,
+        *,
+        depth: int = DEPTH,
+        bounce: bool = False,
     ) -> list[memoryview]: ...
     @overload
     def read_ranges(
-        self, file: object, offsets: object, lengths: object, out: object, *, depth: int = DEPTH
+        self, file: object, offsets: object, lengths: object, out: object, *, depth: int = DEPTH, bounce: bool = False
     ) -> array[int]: ...
     def read_ranges(
-        self, file: object, offsets: object, lengths: object, out: object = None, *, depth: int = DEPTH
+        self,
+        file: object,
+        offsets: object,
+        lengths: object,
+        out: object = None,
+        *,
+        depth: int = DEPTH,
+        bounce: bool = False,
     ) -> list[memoryview] | array[int]:
         """Read many ranges of a file, or of several, in one call: `pyuring.read_ranges` on this ring.
 
@@ -49,7 +63,7 @@ class Batches(InFlight):
             if done is not None:
                 return done
         depth = check_depth(depth)
-        request = RangeRequest(self, file, offsets, writing=False)
+        request = RangeRequest(self, file, offsets, writing=False, bounces=bounce)
         try:
             request.read_into(out, lengths)
             failed = perform_ranges(self, request, depth)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, Any
 
-from pyuring.errors import BatchError, operation_error
+from pyuring.alignment import explain_misalignment
+from pyuring.errors import AlignmentError, BatchAlignmentError, BatchError, operation_error
+from pyuring.pathnames import is_path
+from pyuring.registered_files import RegisteredFile
 
 if TYPE_CHECKING:
     from pyuring.batching.request import RangeRequest
@@ -18,7 +22,8 @@ def failed(errors: dict[int, OSError], results: list[Any], what: str) -> BatchEr
     error = errors[first]
     code = error.errno or 0
     text = f"{len(errors)} of {len(results)} {what} failed; the first is number {first}: {error.strerror}"
-    found = BatchError(code, text) if error.filename is None else BatchError(code, text, error.filename)
+    kind = BatchAlignmentError if isinstance(error, AlignmentError) else BatchError
+    found = kind(code, text) if error.filename is None else kind(code, text, error.filename)
     found.errors = errors
     found.results = results
     return found
@@ -30,8 +35,21 @@ def range_failures(request: RangeRequest, results: list[Any]) -> BatchError:
     errors: dict[int, OSError] = {}
     for index, count in enumerate(request.results):
         if count < 0:
-            errors[index] = operation_error(count, name, request.files.path(index))
+            errors[index] = _misaligned(request, index, count) or operation_error(
+                count, name, request.files.path(index)
+            )
             errors[index].add_note(
                 f"range {index}: {request.length(index)} bytes at offset {request.offsets.at(index)}"
             )
     return failed(errors, results, "ranges")
+
+
+def _misaligned(request: RangeRequest, index: int, count: int) -> AlignmentError | None:
+    """The exception for a range that O_DIRECT does not take, if that is what happened."""
+    file = request.files.of(index)
+    if count != -errno.EINVAL or is_path(file) or isinstance(file, RegisteredFile):
+        return None  # none of them tells that it was opened with O_DIRECT
+    text = explain_misalignment(
+        file, request.offsets.at(index), request.length(index), request.address(index), writing=request.writing
+    )
+    return None if text is None else AlignmentError(errno.EINVAL, text)

@@ -6,6 +6,7 @@ from itertools import accumulate, repeat
 from typing import TYPE_CHECKING
 
 from pyuring._ffi import ffi, lib, new
+from pyuring.aligned import address_of, aligned_buffer
 from pyuring.batching.engine import perform
 from pyuring.batching.outcome import range_failures
 
@@ -22,6 +23,10 @@ __all__ = ["counts", "perform_ranges", "views"]
 _SLOTS = ffi.typeof("struct pyuring_range[]")
 _NUMBERS = ffi.typeof("uint32_t[]")
 
+#: Bytes that are read at once where the ends of a range are not aligned: longer ones come in parts.
+_LARGEST_BOUNCE = 256 << 10
+_MIXED_BOUNCE = 64 << 10
+
 
 def perform_ranges(
     ring: InFlight, request: RangeRequest, depth: int, start: int = 0, stop: int | None = None, position: int = 0
@@ -34,9 +39,10 @@ def perform_ranges(
     depth = max(min(depth, ring._c.limit, c.count), 1)
     slots, numbers = new(_SLOTS, depth), new(_NUMBERS, 2 * depth)
     c.slots, c.idle, c.again = slots, numbers, numbers + depth
+    bounce = _bounce_pieces(request, c, depth) if request.bounces else None
     run: CData = ffi.addressof(c, "run")
     run.depth = depth
-    memory = (c, slots, numbers, request.exports, request.block, request.files)
+    memory = (c, slots, numbers, bounce, request.exports, request.block, request.files)
     request.runs.append(run)
     if request.stopped:  # looked at after the run can be found, see `RangeRequest.stop`
         return 0
@@ -47,6 +53,17 @@ def perform_ranges(
             # The kernel did not let go of it in time: it stays, with all that it is part of.
             request.exports = []
     return int(c.failed)
+
+
+def _bounce_pieces(request: RangeRequest, c: CData, depth: int) -> memoryview:
+    """Memory for whole blocks, of which reads that are not aligned get their part."""
+    block = request.files.block()
+    lengths = request.lengths
+    longest = lengths.first if lengths is not None and lengths.size is None else _MIXED_BOUNCE
+    size = (min(longest, _LARGEST_BOUNCE) // block + 2) * block
+    pieces = aligned_buffer(depth * size, max(block, 4096))
+    c.bounce, c.bounce_size, c.block = ffi.cast("char *", address_of(pieces)), size, block
+    return pieces
 
 
 def counts(request: RangeRequest, failed: int) -> array[int]:

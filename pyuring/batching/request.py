@@ -27,9 +27,11 @@ _UNLIMITED = 2**64 - 1
 class RangeRequest:
     """Ranges to read or to write. Memory is exported, and paths are open, until `close`."""
 
-    def __init__(self, ring: InFlight, file: object, offsets: object, *, writing: bool) -> None:
+    def __init__(self, ring: InFlight, file: object, offsets: object, *, writing: bool, bounces: bool = False) -> None:
         self.ring = ring
         self.writing = writing
+        #: Reads of what is not aligned for O_DIRECT go by whole blocks.
+        self.bounces = bounces
         self.exports: list[CData] = []
         #: None where each range has a piece of memory, which has a length.
         self.lengths: Column | None = None
@@ -150,6 +152,15 @@ class RangeRequest:
         if self.lengths is not None:
             return self.lengths.at(index)
         return 0 if self.block is None else int(self.block.pieces[index].iov_len)
+
+    def address(self, index: int) -> int:
+        """Where the memory of range `index` is."""
+        block = self.block
+        if block is None:
+            return 0
+        if block.pieces:
+            return int(ffi.cast("uintptr_t", block.pieces[index].iov_base))
+        return int(ffi.cast("uintptr_t", block.address)) + self.starts([index])[0]
 
     def starts(self, stops: list[int]) -> list[int]:
         """Where in the block the ranges with these numbers begin."""

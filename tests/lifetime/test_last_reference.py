@@ -178,6 +178,11 @@ def test_losing_a_ring_inside_a_link_block_executes_nothing(data_file: int) -> N
 #: Garbage that holds, or held, an export of a memoryview.
 GARBAGE = {
     "in flight": "ops = [ring.readinto(readable, view) for view in views]; ring.submit()",
+    "aligned": """
+views = [pyuring.aligned_buffer(4096)[n:] for n in range(8)]
+ops = [ring.readinto(readable, view) for view in views]
+ring.submit()
+""",
     "prepared": "ops = [ring.readinto(readable, view) for view in views]",
     "vectors": "ops = [ring.readv(readable, views), ring.writev(full, views)]; ring.submit()",
     "sockets": "ops = [ring.recv_into(ours, view) for view in views] + [ring.send(ours, views[0])]; ring.submit()",

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import assert_type
 
 from pyuring import (
+    Alignment,
+    AlignmentError,
+    DirectFile,
     RegisteredFile,
     RegisteredFiles,
     RenameFlags,
@@ -18,6 +21,9 @@ from pyuring import (
     StatxFlags,
     StatxMask,
     SyncFileRangeFlags,
+    aligned_buffer,
+    alignment_of,
+    open_direct,
 )
 
 
@@ -70,3 +76,24 @@ def wrong(ring: Ring, table: RegisteredFiles) -> None:
     ring.splice(5, 6, 100, timeout=1)  # type: ignore[call-arg]
     ring.getxattr("x", 5)  # type: ignore[arg-type]
     table.alloc_range("0", 1)  # type: ignore[arg-type]
+
+
+def direct_io(path: Path) -> None:
+    buffer = aligned_buffer(8192, align=512)
+    assert_type(buffer, memoryview)
+    alignment = alignment_of(path)
+    assert_type(alignment, Alignment)
+    assert_type(alignment.read_offset, int)
+    assert_type(alignment.stated, bool)
+    assert_type(alignment_of(5), Alignment)
+    with open_direct(path, "r+") as file:
+        assert_type(file, DirectFile)
+        assert_type(alignment_of(file), Alignment)
+        assert_type(file.alignment.memory, int)
+        assert_type(file.size, int)
+        assert_type(file.pread(100, 5), bytes)
+        assert_type(file.preadinto(buffer[:4096], 0), int)
+        assert_type(file.pwrite(b"data", 1), int)
+        assert_type(file.name, str | bytes)
+    error = AlignmentError(22, "offset 1 is not aligned")
+    assert_type(error.errno, int | None)
