@@ -22,6 +22,8 @@ __all__ = ["CASE", "NAME"]
 
 NAME = "preparation"
 _AT_ONCE = 512
+#: What is not timed takes most of the time: no more of it than this, in turns.
+_PATIENCE = 2
 
 
 @contextmanager
@@ -64,7 +66,8 @@ def _turns(prepare: Prepare) -> Callable[[], AbstractContextManager[Turn]]:
 
         def take_turn(seconds: float) -> Sample:
             rounds = elapsed = cpu = 0.0
-            while elapsed < seconds:
+            end = time.monotonic() + seconds * _PATIENCE
+            while elapsed < seconds and (not rounds or time.monotonic() < end):
                 each, its_cpu = _prepare_many(prepare)
                 elapsed, cpu, rounds = elapsed + each, cpu + its_cpu, rounds + 1
             return Sample(int(rounds) * _AT_ONCE, elapsed, cpu)

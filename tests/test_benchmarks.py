@@ -466,7 +466,12 @@ def test_installing_peers_measures_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(cli, "install", lambda directory: asked.append(directory) or 1)
+
+    def missing(directory: str) -> int:
+        asked.append(directory)
+        return 1
+
+    monkeypatch.setattr(cli, "install", missing)
     assert cli.main(["--install-peers", str(tmp_path)]) == 1
     assert asked == [str(tmp_path)]
     assert capsys.readouterr().out == ""
