@@ -39,7 +39,7 @@ _noise = random.Random(SECTOR).randbytes(_PATTERNS + SECTOR)
 #: Checking costs more than reading: after each turn no more than this is checked.
 _CHECKED_BYTES = 8 << 20
 
-Block = memoryview | bytes
+Block = memoryview | bytes | bytearray
 
 
 def _sector(number: int, salt: int) -> bytes:

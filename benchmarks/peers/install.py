@@ -16,7 +16,9 @@ __all__ = ["FAILED", "folder", "install"]
 #: Where the reason is, beside an environment that has not what it was made for.
 FAILED = "failed"
 _PATIENCE = 600
-_TAIL = 12
+_NOISE = "subprocess-exited-with-error"
+_LINES = 3
+_LONGEST = 600
 
 
 def folder(directory: str, peer: Peer) -> Path:
@@ -74,5 +76,5 @@ def _install(place: Path, peer: Peer) -> str | None:
 def _gist(output: str) -> str:
     """Of a long complaint, the lines that say what was wrong, in the words of compiler and pip."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    telling = [line for line in lines if "error:" in line.lower() or "Error:" in line]
-    return " | ".join(list(dict.fromkeys(telling or lines))[:3] or ["it said nothing"])[: _TAIL * 80]
+    telling = [line for line in lines if "error:" in line.lower() and _NOISE not in line]
+    return " | ".join(list(dict.fromkeys(telling or lines))[:_LINES] or ["it said nothing"])[:_LONGEST]

@@ -70,7 +70,6 @@ class _Driver:
         found = []
         for slot, res, payload in self._ring.reap():
             if payload is not None:
-                # Not as a memoryview, which would be taken for memory to spoil.
                 self.blocks[slot] = payload
             found.append((slot, res))
         return found
