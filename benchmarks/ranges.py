@@ -18,7 +18,7 @@ from .contender import NotInstalledError
 from .fio import fio_contender, fio_system_calls
 from .lineups import DEEPEST
 from .peers.host import place_job
-from .peers.known import OTHER, PEERS
+from .peers.known import BEST, OTHER, PEERS
 from .place import SLOTS, Place, touch
 from .plain import pread, preadv
 from .threads import loop_threads, shares
@@ -149,9 +149,9 @@ def _deep(place: Place, little: Place, setting: Setting, depth: int) -> list[Con
         ),
         fio_contender(little, depth),
     ]
-    # In a sweep only the strongest of them: a process for each peer and depth would be too many.
-    peers = PEERS if depth == DEEPEST else PEERS[:1]
-    if depth == DEEPEST:
+    # In a sweep only the strongest of them: a process for each, depth and size would be too many.
+    peers = PEERS if depth == DEEPEST and place.size <= _BLOCK else (BEST,)
+    if OTHER in peers:
         # Of all peers' functions, the nearest to read_ranges.
         name = at_depth(f"{OTHER.name}, read_offsets", depth)
         job = place_job(little)

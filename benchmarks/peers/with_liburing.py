@@ -22,16 +22,20 @@ if TYPE_CHECKING:
 
 __all__ = ["durable", "files", "mixed", "transfer"]
 
-#: What O_DIRECT wants of any memory; bytearrays are aligned by cutting their beginning off.
-_ALIGNMENT = 4096
+_PAGE = 4096
 
 
 def _aligned(size: int) -> bytearray:
-    memory = bytearray(size + _ALIGNMENT)
+    """A bytearray for O_DIRECT. Cutting its beginning off moves it, but not to other memory.
+
+    That is so as long as no more than half of it is cut off.
+    """
+    alignment = min(size, _PAGE)
+    memory = bytearray(size + alignment)
     address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
-    del memory[: -address % _ALIGNMENT]
+    del memory[: -address % alignment]
     del memory[size:]
-    if ctypes.addressof(ctypes.c_char.from_buffer(memory)) % _ALIGNMENT:
+    if ctypes.addressof(ctypes.c_char.from_buffer(memory)) % alignment:
         raise MemoryError("this bytearray cannot be aligned")
     touch(memoryview(memory))
     return memory
