@@ -10,7 +10,7 @@ from .lineups import DEEPEST
 from .peers.known import PEERS
 from .ranges import NAME as RANGES
 from .ranges import ONE, TAKE, at_depth
-from .small_files import BARE, OPEN, POOLS, READ_FILES
+from .small_files import BARE, OPEN, POOLS, READ_FILES, TASKS
 from .small_files import NAME as SMALL
 from .verdict import Found, Target, at_least, at_most
 from .write_batch import ALONE, BATCH, EACH, TOGETHER, WRITERS
@@ -117,9 +117,10 @@ def _cached_gain(found: Found, size: int, gain: float) -> Target:
 def _cold(found: Found) -> list[Target]:
     cell = Cell(SMALL, "cached", temperature="cold")
     pools = [times for pool in POOLS if (times := found.ratio(cell, READ_FILES, pool)) is not None]
+    usual = _times(f"to {TASKS}:", found.ratio(cell, READ_FILES, TASKS))
     return [
         at_least("read_files, cold, rate to open().read()", _COLD_GAIN, found.ratio(cell, READ_FILES, OPEN)),
-        at_least("read_files, cold, rate to the best thread pool", _COLD_POOL_GAIN, min(pools, default=None)),
+        at_least("read_files, cold, rate to the best thread pool", _COLD_POOL_GAIN, min(pools, default=None), usual),
     ]
 
 

@@ -19,12 +19,13 @@ from .reading import Contents, Reader, file_turns
 from .small import LARGEST, SmallFiles
 from .threads import TASK_THREADS
 
-__all__ = ["BARE", "CASE", "NAME", "OPEN", "POOLS", "READ_FILES"]
+__all__ = ["BARE", "CASE", "NAME", "OPEN", "POOLS", "READ_FILES", "TASKS"]
 
 NAME = "small-files"
 OPEN = "open().read"
 BARE = "os.open, os.read, os.close"
 READ_FILES = "read_files"
+TASKS = "thread pool, a task a file"
 _THREADS = (8, 32)
 POOLS = tuple(f"thread pool, {threads} loops" for threads in _THREADS)
 
@@ -99,7 +100,7 @@ def _lineup(cell: Cell, setting: Setting) -> Lineup:
     found = [
         _contender(files, OPEN, calls, lambda: _loop(_read_whole)),
         _contender(files, BARE, calls, lambda: _loop(_read_bare)),
-        _contender(files, "thread pool, a task a file", f"{TASK_THREADS} threads", _tasks),
+        _contender(files, TASKS, f"{TASK_THREADS} threads", _tasks),
     ]
     for name, threads in zip(POOLS, _THREADS, strict=True):
         found.append(_contender(files, name, f"{threads} threads", partial(_shares, threads)))
