@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, overload
 
-from pyuring.batching.engine import check_depth
 from pyuring.batching.methods import DEPTH
-from pyuring.batching.ranges import counts, perform_ranges, views
-from pyuring.batching.request import RangeRequest
+from pyuring.batching.ranges import perform_ranges, read, write
 from pyuring.batching.single import read_one, write_one
 from pyuring.thread_ring import thread_ring
 from pyuring.workers import spread
@@ -15,6 +13,8 @@ from pyuring.workers import spread
 if TYPE_CHECKING:
     from array import array
 
+    from pyuring.batching.ranges import Perform
+    from pyuring.batching.request import RangeRequest
     from pyuring.ring import Ring
 
 __all__ = ["read_ranges", "write_ranges"]
@@ -95,17 +95,11 @@ def read_ranges(
         done = read_one(file, offsets, lengths, out)
         if done is not None:
             return done
-    depth = check_depth(depth)
-    if ring is not None and workers is None:
+    if ring is not None:
+        check_workers(workers, ring)
         return ring.read_ranges(file, offsets, lengths, out, depth=depth, bounce=bounce)
-    mine = thread_ring()
-    request = RangeRequest(mine, file, offsets, writing=False, bounces=bounce)
-    try:
-        request.read_into(out, lengths)
-        failed = _perform(request, depth, check_workers(workers, ring))
-        return views(request, failed) if out is None else counts(request, failed)
-    finally:
-        request.close()
+    perform = _spreading(check_workers(workers))
+    return read(thread_ring(), file, offsets, lengths, out, depth=depth, bounce=bounce, perform=perform)
 
 
 def write_ranges(
@@ -147,18 +141,15 @@ def write_ranges(
         done = write_one(file, offsets, buffers)
         if done is not None:
             return done
-    depth = check_depth(depth)
-    if ring is not None and workers is None:
+    if ring is not None:
+        check_workers(workers, ring)
         return ring.write_ranges(file, offsets, buffers, lengths=lengths, depth=depth)
-    request = RangeRequest(thread_ring(), file, offsets, writing=True)
-    try:
-        request.write_from(buffers, lengths)
-        return counts(request, _perform(request, depth, check_workers(workers, ring)))
-    finally:
-        request.close()
+    return write(
+        thread_ring(), file, offsets, buffers, lengths, depth=depth, perform=_spreading(check_workers(workers))
+    )
 
 
-def check_workers(workers: object, ring: Ring | None) -> int:
+def check_workers(workers: object, ring: Ring | None = None) -> int:
     """`workers` as a number of threads."""
     if workers is None:
         return 1
@@ -171,8 +162,11 @@ def check_workers(workers: object, ring: Ring | None) -> int:
     return workers
 
 
-def _perform(request: RangeRequest, depth: int, workers: int) -> int:
-    workers = min(workers, request.count)
-    if workers > 1:
-        return spread(request, depth, workers)
-    return perform_ranges(request.ring, request, depth)
+def _spreading(workers: int) -> Perform:
+    if workers == 1:
+        return perform_ranges
+
+    def perform(request: RangeRequest, depth: int) -> int:
+        return spread(request, depth, min(workers, max(request.count, 1)))
+
+    return perform

@@ -7,7 +7,7 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, TypeAlias
 
-from pyuring.batching.ranges import perform_ranges
+from pyuring.batching.ranges import perform_part
 from pyuring.thread_ring import thread_ring
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _work(request: RangeRequest, depth: int, parts: deque[_Part]) -> int:
             start, stop, position = parts.popleft()
         except IndexError:  # another thread took the last one just now
             break
-        failed += perform_ranges(ring, request, depth, start, stop, position)
+        failed += perform_part(ring, request, depth, start, stop, position)
     return failed
 
 

@@ -228,6 +228,9 @@ def test_no_function_is_longer_than_a_screen(path: Path) -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert node.end_lineno is not None
             length = node.end_lineno - node.lineno + 1
+            if ast.get_docstring(node) is not None:  # which is read elsewhere, and as a page
+                assert node.body[0].end_lineno is not None
+                length -= node.body[0].end_lineno - node.body[0].lineno + 1
             assert length <= LONGEST_FUNCTION, f"{node.name} has {length} lines"
 
 

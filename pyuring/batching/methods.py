@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, overload
 
 from pyuring._ffi import lib
-from pyuring.batching.engine import check_depth
-from pyuring.batching.ranges import counts, perform_ranges, views
-from pyuring.batching.request import RangeRequest
+from pyuring.batching.ranges import read, write
 from pyuring.batching.single import read_one, write_one
 from pyuring.inflight import InFlight
 
@@ -62,14 +60,7 @@ class Batches(InFlight):
             done = read_one(file, offsets, lengths, out)
             if done is not None:
                 return done
-        depth = check_depth(depth)
-        request = RangeRequest(self, file, offsets, writing=False, bounces=bounce)
-        try:
-            request.read_into(out, lengths)
-            failed = perform_ranges(self, request, depth)
-            return views(request, failed) if out is None else counts(request, failed)
-        finally:
-            request.close()
+        return read(self, file, offsets, lengths, out, depth=depth, bounce=bounce)
 
     def write_ranges(
         self,
@@ -88,10 +79,4 @@ class Batches(InFlight):
             done = write_one(file, offsets, buffers)
             if done is not None:
                 return done
-        depth = check_depth(depth)
-        request = RangeRequest(self, file, offsets, writing=True)
-        try:
-            request.write_from(buffers, lengths)
-            return counts(request, perform_ranges(self, request, depth))
-        finally:
-            request.close()
+        return write(self, file, offsets, buffers, lengths, depth=depth)

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from itertools import accumulate, repeat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from pyuring._ffi import ffi, lib, new
 from pyuring.aligned import address_of, aligned_buffer
-from pyuring.batching.engine import perform
+from pyuring.batching.engine import check_depth
+from pyuring.batching.engine import perform as perform_run
 from pyuring.batching.outcome import range_failures
+from pyuring.batching.request import RangeRequest
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Iterable
 
     from pyuring._ffi import CData
-    from pyuring.batching.request import RangeRequest
     from pyuring.inflight import InFlight
 
-__all__ = ["counts", "perform_ranges", "views"]
+__all__ = ["Perform", "perform_part", "perform_ranges", "read", "write"]
 
 _SLOTS = ffi.typeof("struct pyuring_range[]")
 _NUMBERS = ffi.typeof("uint32_t[]")
@@ -28,14 +29,63 @@ _LARGEST_BOUNCE = 256 << 10
 _MIXED_BOUNCE = 64 << 10
 
 
-def perform_ranges(
-    ring: InFlight, request: RangeRequest, depth: int, start: int = 0, stop: int | None = None, position: int = 0
-) -> int:
+def perform_ranges(request: RangeRequest, depth: int) -> int:
+    """Do all of it on the request's own ring; returns how many ranges failed."""
+    return perform_part(request.ring, request, depth, 0, request.count, 0)
+
+
+#: A way to do all of a request at some depth.
+Perform: TypeAlias = Callable[[RangeRequest, int], int]
+
+
+def read(
+    ring: InFlight,
+    file: object,
+    offsets: object,
+    lengths: object,
+    out: object,
+    *,
+    depth: int,
+    bounce: bool,
+    perform: Perform = perform_ranges,
+) -> list[memoryview] | array[int]:
+    """What `read_ranges` does, with any way to perform the request."""
+    depth = check_depth(depth)
+    request = RangeRequest(ring, file, offsets, writing=False, bounces=bounce)
+    try:
+        request.read_into(out, lengths)
+        failed = perform(request, depth)
+        return views(request, failed) if out is None else counts(request, failed)
+    finally:
+        request.close()
+
+
+def write(
+    ring: InFlight,
+    file: object,
+    offsets: object,
+    buffers: object,
+    lengths: object,
+    *,
+    depth: int,
+    perform: Perform = perform_ranges,
+) -> array[int]:
+    """What `write_ranges` does, with any way to perform the request."""
+    depth = check_depth(depth)
+    request = RangeRequest(ring, file, offsets, writing=True)
+    try:
+        request.write_from(buffers, lengths)
+        return counts(request, perform(request, depth))
+    finally:
+        request.close()
+
+
+def perform_part(ring: InFlight, request: RangeRequest, depth: int, start: int, stop: int, position: int) -> int:
     """Do the ranges from `start` to `stop`, whose memory begins at `position`, on `ring`.
 
     Returns how many of them failed.
     """
-    c = request.structure(start, request.count if stop is None else stop, position)
+    c = request.structure(start, stop, position)
     depth = max(min(depth, ring._c.limit, c.count), 1)
     slots, numbers = new(_SLOTS, depth), new(_NUMBERS, 2 * depth)
     c.slots, c.idle, c.again = slots, numbers, numbers + depth
@@ -47,7 +97,7 @@ def perform_ranges(
     if request.stopped:  # looked at after the run can be found, see `RangeRequest.stop`
         return 0
     try:
-        perform(ring, run, lambda: lib.pyuring_ranges_begin(ring._c, c), memory)
+        perform_run(ring, run, lambda: lib.pyuring_ranges_begin(ring._c, c), memory)
     finally:
         if run.in_flight:
             # The kernel did not let go of it in time: it stays, with all that it is part of.

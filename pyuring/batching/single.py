@@ -19,36 +19,44 @@ def read_one(fd: Any, offsets: Any, length: Any, out: Any) -> list[memoryview] |
     Whatever is unusual, an error among it, is left to the ring, which tells more of it.
     """
     try:
-        if len(offsets) != 1 or not 0 < length <= _LARGEST or (offset := offsets[0]).__class__ is bool:
+        if len(offsets) != 1 or not 0 < length <= _LARGEST:
             return None
-        offset = index(offset)
+        offset = offsets[0]
+        if offset.__class__ is not int:
+            offset = _index(offset)
+        if offset < 0:  # which preadv2(2) takes for the file's own position
+            return None
+        memory: Any = out
         if out is None:
-            view = memoryview(bytearray(length))
-        else:
-            view = memoryview(out)
-            if view.nbytes != length:
-                view = view.cast("B")[:length]
-        if view.nbytes != length or offset < 0 or offset > 2**62:
-            return None
-        count = os.preadv(fd, [view], offset)
-        while 0 < count < length and (more := os.preadv(fd, [view.cast("B")[count:]], offset + count)):
+            memory = bytearray(length)
+        elif out.__class__ is not bytearray or len(out) != length:
+            memory = memoryview(out).cast("B")[:length]
+            if len(memory) != length:
+                return None
+        count = os.preadv(fd, [memory], offset)
+        while 0 < count < length and (more := os.preadv(fd, [memoryview(memory)[count:]], offset + count)):
             count += more
-    except (OSError, TypeError, ValueError, BufferError):
+    except (OSError, TypeError, ValueError, OverflowError, BufferError):
         return None
-    return array("q", (count,)) if out is not None else [view[:count]]
+    return array("q", (count,)) if out is not None else [memoryview(memory)[:count]]
+
+
+def _index(offset: Any) -> int:
+    if offset.__class__ is bool:
+        raise TypeError("a bool is no offset")
+    return index(offset)
 
 
 def write_one(fd: Any, offsets: Any, buffers: Any) -> array[int] | None:
     """What `write_ranges` returns for one short piece; None where this is not enough to do it."""
     try:
-        if len(offsets) != 1 or len(buffers) != 1 or (offset := offsets[0]).__class__ is bool:
+        if len(offsets) != 1 or len(buffers) != 1:
             return None
-        offset = index(offset)
         view = memoryview(buffers[0])
-        if not 0 < view.nbytes <= _LARGEST or offset < 0 or offset > 2**62 or not view.c_contiguous:
-            return None
-        if os.pwritev(fd, [view], offset) != view.nbytes:
-            return None  # once more, from its beginning: it may be that the disk is full
-    except (OSError, TypeError, ValueError, BufferError):
+        size = view.nbytes
+        offset = _index(offsets[0])
+        if offset < 0 or not 0 < size <= _LARGEST or os.pwritev(fd, [view], offset) != size:
+            return None  # if it was less, once more from its beginning: it may be that the disk is full
+    except (OSError, TypeError, ValueError, OverflowError, BufferError):
         return None
-    return array("q", (view.nbytes,))
+    return array("q", (size,))
