@@ -110,7 +110,7 @@ def _lineup(cell: Cell, setting: Setting) -> Lineup:
 
 def _calls(place: Place, setting: Setting) -> list[Contender]:
     """What is asked at one depth only."""
-    fixed = "io_uring READ_FIXED, fixed file"
+    fixed = "READ_FIXED"
     found = [
         transfer_contender(
             place, at_depth("read_ranges registered", DEEPEST), fixed, range_reads(DEEPEST, registered=True), DEEPEST

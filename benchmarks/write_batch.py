@@ -164,7 +164,7 @@ def _lineup(cell: Cell, setting: Setting) -> Lineup:
     found: list[Contender] = []
     add(scattered, EACH, "pwrite(2), fdatasync(2)", _each)
     add(scattered, ALONE, "pwrite(2), fdatasync(2)", _together)
-    add(log, f"os.pwritev, side by side, 1 sync for {BATCH}", "pwritev(2), fdatasync(2)", _neighbours)
+    add(log, f"os.pwritev, a log, 1 sync for {BATCH}", "pwritev(2), fdatasync(2)", _neighbours)
     add(scattered, TOGETHER, "io_uring WRITE, fdatasync(2)", range_writes(DEEPEST, BATCH, durable=True), DEEPEST)
     for threads in _THREADS:
         name = f"{threads} threads, os.fdatasync each"
