@@ -49,13 +49,13 @@ def fio_contender(
     if registered:
         extra += ["--registerfiles=1", "--fixedbufs=1"]
     name = "fio registered" if registered else "fio"
-    return _contender(place, f"{name}, depth {depth}", "fio, its engine io_uring", extra, depth)
+    return _contender(place, f"{name}, depth {depth}", "fio's io_uring", extra, depth)
 
 
 def fio_system_calls(place: Place, *, fdatasync: int = 0) -> Contender:
     """Its engine psync: one block at a time, whatever depth it is asked for."""
     extra = ["--ioengine=psync", f"--fdatasync={fdatasync}"]
-    return _contender(place, "fio psync", "fio, its engine psync", extra, None)
+    return _contender(place, "fio psync", "fio's psync", extra, None)
 
 
 def _contender(place: Place, name: str, backend: str, extra: list[str], depth: int | None) -> Contender:

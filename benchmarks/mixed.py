@@ -22,7 +22,7 @@ from .fio import fio_contender, fio_system_calls
 from .lineups import DEEPEST
 from .peers.host import place_job
 from .peers.known import PEERS
-from .place import SLOTS, MixedPlace
+from .place import MixedPlace
 from .rings import Opener, completed_by, part_of
 from .threads import loop_threads
 from .transfer import Transfer, expect, transfer_contender
@@ -139,7 +139,7 @@ def _lineup(cell: Cell, setting: Setting) -> Lineup:
     found: list[Contender] = [
         transfer_contender(place, "os.preadv, os.pwrite", calls, _system_calls),
         transfer_contender(place, f"thread pool, {threads} loops", f"{threads} threads, {calls}", _pool(threads)),
-        transfer_contender(place, f"read_ranges, write_ranges, {SLOTS} at once", backend, _two_calls),
+        transfer_contender(place, "read_ranges and write_ranges", backend, _two_calls),
     ]
     for depth in _SWEEP if setting.thorough else (DEEPEST,):
         found.append(transfer_contender(place, f"pyuring, depth {depth}", backend, _window(depth), depth))

@@ -97,7 +97,7 @@ def _lineup(cell: Cell, setting: Setting) -> Lineup:
     ]
     if not place.direct:
         found.append(transfer_contender(place, TAKE, "memory copy", _take))
-    found.append(transfer_contender(place, f"thread pool, {threads} loops", f"{threads} threads, preadv(2)", shares))
+    found.append(transfer_contender(place, f"thread pool, {threads} loops", "preadv(2)", shares))
     found += _calls(place, setting)
     found.append(fio_system_calls(little))
     if cell.mode == "direct" or setting.thorough:
@@ -128,7 +128,7 @@ def _calls(place: Place, setting: Setting) -> list[Contender]:
             transfer_contender(
                 place,
                 at_depth("read_ranges, 2 workers", DEEPEST),
-                "io_uring READ, 2 rings",
+                "READ, 2 rings",
                 range_reads(DEEPEST, workers=2),
                 DEEPEST,
             )

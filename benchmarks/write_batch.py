@@ -165,7 +165,7 @@ def _lineup(cell: Cell, setting: Setting) -> Lineup:
     add(scattered, EACH, "pwrite(2), fdatasync(2)", _each)
     add(scattered, ALONE, "pwrite(2), fdatasync(2)", _together)
     add(log, f"os.pwritev, a log, 1 sync for {BATCH}", "pwritev(2), fdatasync(2)", _neighbours)
-    add(scattered, TOGETHER, "io_uring WRITE, fdatasync(2)", range_writes(DEEPEST, BATCH, durable=True), DEEPEST)
+    add(scattered, TOGETHER, "WRITE, fdatasync(2)", range_writes(DEEPEST, BATCH, durable=True), DEEPEST)
     for threads in _THREADS:
         name = f"{threads} threads, os.fdatasync each"
         add(scattered, name, "pwrite(2), fdatasync(2)", _writers(threads), threads)
