@@ -18,12 +18,16 @@ from . import place
 from .case import MODES, Cell, Setting
 from .cases import CASES
 from .content import SECTOR
+from .document import page_path
 from .environment import Environment, look_around
+from .ours import is_ours
 from .peers.host import Peers
 from .peers.install import install
 from .place import Files, made_files
 from .progress import Progress
 from .race import race
+from .record import RecordError
+from .rendering import compare_files, render_data, render_file
 from .report import LEGEND, table, target_lines
 from .targets import Target, judge
 
@@ -34,10 +38,6 @@ __all__ = ["main"]
 
 _SIZES = (512, 4096, 64 << 10, 1 << 20)
 _UNITS = {"k": 1 << 10, "m": 1 << 20}
-
-
-#: How the names of pyuring's contenders begin: that one of them fails is a fault.
-_OURS = ("pyuring", "read_ranges", "write_ranges", "read_files")
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="MIB",
         help="size of the file that is read; that of the one written is half of it",
     )
+    add("--report", metavar="DIR", help="write a page with plots, index.html, to DIR")
+    add("--from", metavar="FILE", dest="source", help="with --report: measure nothing, show what --json wrote to FILE")
+    add("--compare", metavar=("OLD", "NEW"), nargs=2, help="measure nothing, compare two files that --json wrote")
     return parser
 
 
@@ -174,6 +177,7 @@ def _as_json(
         },
         "results": [result.as_json(first[result.cell]) for result in results],
         "targets": [asdict(target) for target in targets],
+        "questions": {cell.case: CASES[cell.case].question for cell in plan.cells},
     }
 
 
@@ -195,16 +199,22 @@ def _terminable() -> Iterator[None]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the benchmarks. Returns 1 if a contender gave wrong data, or pyuring failed."""
+    """Run the benchmarks. Returns 1 if a contender gave wrong data, or pyuring failed or became slower."""
     parser = _parser()
     arguments = parser.parse_args(argv)
+    if arguments.source and (arguments.compare or not arguments.report):
+        parser.error("--from goes with --report, and not with --compare")
     pace = _QUICK if arguments.quick else _FULL
     try:
+        if arguments.compare:
+            return compare_files(*arguments.compare, directory=arguments.report)
+        if arguments.source:
+            return render_file(arguments.source, arguments.report)
         with _terminable():
             if arguments.install_peers:
                 return 1 if install(os.path.abspath(arguments.install_peers)) else 0
             return _measure(arguments, pace)
-    except OSError as error:
+    except (OSError, RecordError) as error:
         parser.exit(2, f"{parser.prog}: error: {error}\n")
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
@@ -214,6 +224,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _measure(arguments: argparse.Namespace, pace: _Pace) -> int:
     directory = os.path.abspath(arguments.dir)
     # Opened first: a run of minutes is not to end with a file that cannot be written.
+    page = page_path(arguments.report) if arguments.report else None
     with open(arguments.json or os.devnull, "w") as report:
         size = (arguments.file_size or pace.file_mib) << 20
         with made_files(directory, size, max(size // 2, 1 << 20)) as files:
@@ -229,14 +240,15 @@ def _measure(arguments: argparse.Namespace, pace: _Pace) -> int:
             results = _run(plan, Setting(files, peers, pace.thorough, plan.small_files))
         targets = judge(results)
         print(f"\n{LEGEND}\n{target_lines(targets)}")
+        data = _as_json(environment, plan, results, targets)
         if arguments.json:
-            json.dump(_as_json(environment, plan, results, targets), report, indent=1)
+            json.dump(data, report, indent=1)
             report.write("\n")
+    if page:
+        render_data(data, page)
     return 1 if any(_is_broken(result) for result in results) else 0
 
 
 def _is_broken(result: Result) -> bool:
     failure = result.failure
-    return failure is not None and (
-        failure.kind == "wrong data" or (failure.is_alarming and result.contender.startswith(_OURS))
-    )
+    return failure is not None and (failure.kind == "wrong data" or (failure.is_alarming and is_ours(result.contender)))
