@@ -15,12 +15,14 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import place
-from .case import Cell
+from .case import MODES, Cell, Setting
 from .cases import CASES
 from .content import SECTOR
 from .document import page_path
 from .environment import Environment, look_around
 from .ours import is_ours
+from .peers.host import Peers
+from .peers.install import install
 from .place import Files, made_files
 from .progress import Progress
 from .race import race
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_MODES = ("cached", "direct")
 _SIZES = (512, 4096, 64 << 10, 1 << 20)
 _UNITS = {"k": 1 << 10, "m": 1 << 20}
 
@@ -47,10 +48,12 @@ class _Pace:
     repetitions: int
     seconds: float
     file_mib: int
+    thorough: bool
+    small_files: int
 
 
-_FULL = _Pace(_SIZES, repetitions=5, seconds=0.1, file_mib=128)
-_QUICK = _Pace((4096,), repetitions=3, seconds=0.05, file_mib=48)
+_FULL = _Pace(_SIZES, repetitions=5, seconds=0.1, file_mib=128, thorough=True, small_files=20_000)
+_QUICK = _Pace((4096,), repetitions=3, seconds=0.05, file_mib=48, thorough=False, small_files=2_000)
 
 
 def _size(text: str) -> int:
@@ -82,14 +85,17 @@ def _parser() -> argparse.ArgumentParser:
         prog=f"python -m {__package__}", description="Measure pyuring against its alternatives."
     )
     add = parser.add_argument
-    add("--quick", action="store_true", help="4 KiB blocks only and short turns: well under a minute")
+    add("--quick", action="store_true", help="4 KiB blocks only, short turns and no sweeps: about two minutes")
     add("--case", action="append", choices=CASES, help="only this case; may be repeated")
     add("--size", action="append", type=_size, help="only this block size (512, 4096, 64k, 1m); may be repeated")
-    add("--mode", action="append", choices=_MODES, help="only through the page cache, or only O_DIRECT")
+    add("--mode", action="append", choices=MODES, help="only through the page cache, or only O_DIRECT")
     add("--dir", default=".", help="where to make the test files, in a folder of their own (here)")
     add("--json", metavar="FILE", help="write everything, with the raw samples, to FILE")
+    add("--peers", metavar="DIR", help="where --install-peers has put other packages for io_uring (this environment)")
+    add("--install-peers", metavar="DIR", help="make an environment in DIR for each of them, and measure nothing")
     add("--repetitions", type=_count, help="turns of each contender")
     add("--seconds", type=_positive, help="length of a turn")
+    add("--small-files", type=_count, metavar="N", help="how many of them there are in the case small-files")
     add(
         "--file-size",
         type=_count,
@@ -110,26 +116,33 @@ class _Plan:
     refusals: list[str]
     repetitions: int
     seconds: float
+    small_files: int
 
 
 def _cells(arguments: argparse.Namespace, pace: _Pace, files: Files) -> _Plan:
     """The combinations to measure, without those that the file system refuses."""
-    sizes = list(dict.fromkeys(arguments.size or pace.sizes))
-    modes = [mode for mode in _MODES if mode in (arguments.mode or _MODES)]
-    refusals = {size: place.direct_refusal(files.source, size) for size in sizes} if "direct" in modes else {}
-    cells = []
-    for name, case in CASES.items():
-        if arguments.case and name not in arguments.case:
-            continue
-        if not case.uses_files:
-            cells.append(Cell(name))
-            continue
-        cells += [Cell(name, mode, size) for mode in modes for size in sizes if mode != "direct" or not refusals[size]]
+    asked = tuple(dict.fromkeys(arguments.size or ()))
+    modes = [mode for mode in MODES if mode in (arguments.mode or MODES)]
+    cells = [
+        cell
+        for name, case in CASES.items()
+        if name in (arguments.case or CASES)
+        for cell in case.cells(modes, asked, pace.sizes, thorough=pace.thorough)
+    ]
+    sizes = dict.fromkeys(cell.size for cell in cells if cell.mode == "direct")
+    refusals = {size: place.direct_refusal(files.source, size) for size in sizes}
+    cells = [cell for cell in cells if cell.mode != "direct" or not refusals[cell.size]]
     reasons = list(dict.fromkeys(reason for reason in refusals.values() if reason))
-    return _Plan(cells, reasons, arguments.repetitions or pace.repetitions, arguments.seconds or pace.seconds)
+    return _Plan(
+        cells,
+        reasons,
+        arguments.repetitions or pace.repetitions,
+        arguments.seconds or pace.seconds,
+        arguments.small_files or pace.small_files,
+    )
 
 
-def _run(plan: _Plan, files: Files) -> list[Result]:
+def _run(plan: _Plan, setting: Setting) -> list[Result]:
     progress = Progress(sys.stderr, len(plan.cells))
     results: list[Result] = []
     for number, cell in enumerate(plan.cells):
@@ -139,7 +152,9 @@ def _run(plan: _Plan, files: Files) -> list[Result]:
             progress.show(number, fraction, f"{cell.title}: {name}")
 
         show(0, "opening the file")
-        found = race(cell, case.lineup(cell, files), repetitions=plan.repetitions, seconds=plan.seconds, progress=show)
+        found = race(
+            cell, case.lineup(cell, setting), repetitions=plan.repetitions, seconds=plan.seconds, progress=show
+        )
         progress.clear()
         print(table(case.question, found), flush=True)
         results += found
@@ -154,7 +169,12 @@ def _as_json(
         first.setdefault(result.cell, result)
     return {
         "environment": asdict(environment),
-        "settings": {"repetitions": plan.repetitions, "seconds": plan.seconds, "refusals": plan.refusals},
+        "settings": {
+            "repetitions": plan.repetitions,
+            "seconds": plan.seconds,
+            "small_files": plan.small_files,
+            "refusals": plan.refusals,
+        },
         "results": [result.as_json(first[result.cell]) for result in results],
         "targets": [asdict(target) for target in targets],
         "questions": {cell.case: CASES[cell.case].question for cell in plan.cells},
@@ -191,6 +211,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.source:
             return render_file(arguments.source, arguments.report)
         with _terminable():
+            if arguments.install_peers:
+                return 1 if install(os.path.abspath(arguments.install_peers)) else 0
             return _measure(arguments, pace)
     except (OSError, RecordError) as error:
         parser.exit(2, f"{parser.prog}: error: {error}\n")
@@ -207,14 +229,15 @@ def _measure(arguments: argparse.Namespace, pace: _Pace) -> int:
         size = (arguments.file_size or pace.file_mib) << 20
         with made_files(directory, size, max(size // 2, 1 << 20)) as files:
             plan = _cells(arguments, pace, files)
-            environment = look_around(directory, "; ".join(plan.refusals) or None)
+            peers = Peers(arguments.peers and os.path.abspath(arguments.peers))
+            environment = look_around(directory, "; ".join(plan.refusals) or None, peers.versions())
             print("\n".join(environment.lines()), flush=True)
             for reason in plan.refusals:
                 print(f"\nWithout O_DIRECT: {reason}. These cases are left out.")
             if not plan.cells:
                 print("Nothing is left to measure.")
                 return 1
-            results = _run(plan, files)
+            results = _run(plan, Setting(files, peers, pace.thorough, plan.small_files))
         targets = judge(results)
         print(f"\n{LEGEND}\n{target_lines(targets)}")
         data = _as_json(environment, plan, results, targets)

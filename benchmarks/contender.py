@@ -28,7 +28,7 @@ class Sample:
 
     operations: int
     seconds: float
-    #: User and system time of all threads; of fio's own process for fio.
+    #: User and system time of all threads; of fio's own process for fio, of a peer's for a peer.
     cpu_seconds: float
 
     @property
@@ -50,3 +50,14 @@ class Contender:
     backend: str
     #: Opens what the contender needs, proves that it works, and gives its turn.
     prepare: Callable[[], AbstractContextManager[Turn]]
+    #: How many operations it keeps in flight, where that was chosen for it.
+    depth: int | None = None
+
+    @property
+    def family(self) -> str:
+        """The name without the depth: the points of one line of a plot."""
+        for word in ("depth", "batch"):
+            name = self.name.replace(f", {word} {self.depth}", "")
+            if name != self.name:
+                return name
+        return self.name

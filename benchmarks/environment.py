@@ -11,21 +11,13 @@ from pathlib import Path
 
 import pyuring
 
+from .coldness import method
+from .filesystem import file_system
 from .fio import fio_version
-from .peer import PEER, peer_version
 
-__all__ = ["Environment", "FileSystem", "file_system", "look_around"]
+__all__ = ["Environment", "look_around"]
 
-_LABELS = {"file_system": "file system", "o_direct": "O_DIRECT", "ring": "ring setup"}
-
-
-@dataclass(frozen=True)
-class FileSystem:
-    """What a directory lies on."""
-
-    kind: str
-    device: str
-    mount_point: str
+_LABELS = {"file_system": "file system", "o_direct": "O_DIRECT", "cold_cache": "cold cache", "ring": "ring setup"}
 
 
 @dataclass(frozen=True)
@@ -39,20 +31,21 @@ class Environment:
     directory: str
     file_system: str
     o_direct: str
+    cold_cache: str
     liburing: str
     pyuring: str
     commit: str
     ring: str
     python: str
-    peer: str
+    peers: str
     fio: str
 
     def lines(self) -> list[str]:
         return [f"{_LABELS.get(name, name):<12} {value}" for name, value in asdict(self).items()]
 
 
-def look_around(directory: str, direct_refusal: str | None) -> Environment:
-    """Look at the machine, and at what lies in `directory`."""
+def look_around(directory: str, direct_refusal: str | None, peers: str) -> Environment:
+    """Look at the machine, and at what lies in `directory`; `peers` is what is known of those."""
     home = file_system(directory)
     return Environment(
         date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -62,30 +55,15 @@ def look_around(directory: str, direct_refusal: str | None) -> Environment:
         directory=directory,
         file_system=f"{home.kind} on {home.device}, mounted at {home.mount_point}",
         o_direct=f"no: {direct_refusal}" if direct_refusal else "yes",
+        cold_cache=method(),
         liburing=pyuring.liburing_version,
         pyuring=f"{pyuring.__version__} in {Path(pyuring.__file__).parent}",
         commit=_commit(),
         ring=_ring(),
         python=f"{platform.python_implementation()} {platform.python_version()}",
-        peer=f"{PEER} {peer_version()}",
+        peers=peers,
         fio=fio_version(),
     )
-
-
-def file_system(path: str) -> FileSystem:
-    """The innermost mount that `path` lies on."""
-    device = os.stat(path).st_dev
-    number = f"{os.major(device)}:{os.minor(device)}"
-    inside = os.path.realpath(path)
-    best = FileSystem("unknown file system", number, "?")
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        fields, _, tail = line.partition(" - ")
-        mount_point = fields.split()[4].replace("\\040", " ")
-        kind, source = tail.split()[:2]
-        is_above = inside == mount_point or inside.startswith(mount_point.rstrip("/") + "/")
-        if is_above and (best.mount_point == "?" or len(mount_point) >= len(best.mount_point)):
-            best = FileSystem(kind, source, mount_point)
-    return best
 
 
 def _cpu_model() -> str:

@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .contender import Contender, NotInstalledError, Sample, Turn
+from .place import READS
 
 if TYPE_CHECKING:
     from .place import Place
 
-__all__ = ["fio_contender", "fio_version"]
+__all__ = ["fio_contender", "fio_system_calls", "fio_version"]
 
 #: fio needs about as long to start: a shorter turn would be mostly that. Large blocks are
 #: few in that time, and the memory for them takes page faults at first: a run-up hides these.
@@ -32,37 +33,59 @@ def fio_version() -> str:
     return subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout.strip()
 
 
-def fio_contender(place: Place, depth: int, *, fsync: bool = False) -> Contender:
-    """The same file, mode, order, block size and depth."""
+def fio_contender(
+    place: Place, depth: int, *, fsync: int = 0, fdatasync: int = 0, registered: bool = False
+) -> Contender:
+    """The same file, mode, order, block size and depth, and so the same size of memory: `depth` blocks.
 
+    With `fsync` or `fdatasync`, one after so many writes.
+    """
+    extra = ["--ioengine=io_uring", f"--iodepth={depth}", f"--fsync={fsync}", f"--fdatasync={fdatasync}"]
+    if depth > 1:
+        # By default fio enters the kernel for every single block, and is slower for it.
+        part = max(1, depth // 4)
+        extra += [f"--iodepth_batch_submit={part}", "--iodepth_batch_complete_min=1"]
+        extra.append(f"--iodepth_batch_complete_max={depth}")
+    if registered:
+        extra += ["--registerfiles=1", "--fixedbufs=1"]
+    name = "fio registered" if registered else "fio"
+    return _contender(place, f"{name}, depth {depth}", "fio's io_uring", extra, depth)
+
+
+def fio_system_calls(place: Place, *, fdatasync: int = 0) -> Contender:
+    """Its engine psync: one block at a time, whatever depth it is asked for."""
+    extra = ["--ioengine=psync", f"--fdatasync={fdatasync}"]
+    return _contender(place, "fio psync", "fio's psync", extra, None)
+
+
+def _contender(place: Place, name: str, backend: str, extra: list[str], depth: int | None) -> Contender:
     @contextmanager
     def prepare() -> Iterator[Turn]:
         program = shutil.which("fio")
         if program is None:
             raise NotInstalledError("fio is not installed")
-        command = [program, *_job(place, depth, fsync=fsync)]
+        command = [program, *_job(place), *extra]
 
         def take_turn(seconds: float) -> Sample:
             shortest = _SHORTEST_TURN if place.size < _LARGE else _SHORTEST_LARGE_TURN
             runtime = round(max(seconds, shortest) * 1000)
-            return _sample(_run([*command, f"--runtime={runtime}ms"]), writing=place.writing)
+            return _sample(_run([*command, f"--runtime={runtime}ms"]))
 
         yield take_turn
 
-    backend = "fio, its engine io_uring"
-    return Contender(f"fio, depth {depth}", backend, prepare)
+    return Contender(name, backend, prepare, depth)
 
 
-def _job(place: Place, depth: int, *, fsync: bool) -> list[str]:
+def _job(place: Place) -> list[str]:
+    first = place.boundary or 0
     job = [
         "--name=limit",
         f"--filename={place.path}",
-        f"--size={place.length}",
-        f"--rw={'' if place.sequential else 'rand'}{'write' if place.writing else 'read'}",
+        f"--offset={first}",
+        f"--size={place.length - first}",
+        f"--rw={'' if place.sequential else 'rand'}{_direction(place)}",
         f"--bs={place.size}",
         f"--direct={int(place.direct)}",
-        "--ioengine=io_uring",
-        f"--iodepth={depth}",
         "--invalidate=0",  # the page cache stays as it is
         "--fallocate=none",
         "--randrepeat=0",
@@ -71,16 +94,17 @@ def _job(place: Place, depth: int, *, fsync: bool) -> list[str]:
         "--time_based",
         "--output-format=json",
     ]
+    if place.boundary is not None:
+        job.append(f"--rwmixread={round(READS * 100)}")
     if place.size >= _LARGE:
         job.append(f"--ramp_time={_RUN_UP}")
-    if fsync:
-        job.append("--fsync=1")
-    if depth > 1:
-        # By default fio enters the kernel for every single block, and is slower for it.
-        part = max(1, depth // 4)
-        job += [f"--iodepth_batch_submit={part}", "--iodepth_batch_complete_min=1"]
-        job.append(f"--iodepth_batch_complete_max={depth}")
     return job
+
+
+def _direction(place: Place) -> str:
+    if place.boundary is not None:
+        return "rw"
+    return "write" if place.writing else "read"
 
 
 def _run(command: list[str]) -> dict[str, Any]:
@@ -93,10 +117,13 @@ def _run(command: list[str]) -> dict[str, Any]:
     return report
 
 
-def _sample(report: dict[str, Any], *, writing: bool) -> Sample:
+def _sample(report: dict[str, Any]) -> Sample:
     job = report["jobs"][0]
     if job["error"]:
         raise RuntimeError(f"fio failed with errno {job['error']}")
-    done = job["write" if writing else "read"]
-    seconds = done["runtime"] / 1000
-    return Sample(done["total_ios"], seconds, (job["usr_cpu"] + job["sys_cpu"]) / 100 * seconds)
+    done = [job[direction] for direction in ("read", "write") if job.get(direction, {}).get("total_ios")]
+    if not done:
+        raise RuntimeError("fio did nothing")
+    seconds = max(each["runtime"] for each in done) / 1000
+    operations = sum(each["total_ios"] for each in done)
+    return Sample(operations, seconds, (job["usr_cpu"] + job["sys_cpu"]) / 100 * seconds)

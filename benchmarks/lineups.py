@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .fio import fio_contender
-from .peer import PEER, peer_window
+from .peers.host import place_job
+from .peers.known import BEST
 from .plain import buffered_read, position_read, position_write, pread, preadv, pwrite
 from .rings import bytes_handles, handles, one_at_a_time, window
 from .threads import TASK_THREADS, loop_threads, shares, tasks
 from .transfer import transfer_contender
 
 if TYPE_CHECKING:
+    from .case import Setting
     from .contender import Contender
     from .place import Place
 
@@ -21,7 +23,7 @@ DEEPEST = 128
 _DEPTHS = (32, DEEPEST)
 
 
-def readers(place: Place) -> list[Contender]:
+def readers(place: Place, setting: Setting) -> list[Contender]:
     found = [
         transfer_contender(place, "os.preadv", "preadv(2)", preadv),
         transfer_contender(place, "os.pread", "pread(2)", pread),
@@ -32,16 +34,16 @@ def readers(place: Place) -> list[Contender]:
     found += _pools(place, "preadv(2)")
     found.append(transfer_contender(place, "pyuring, read().result()", "io_uring READ", bytes_handles))
     found.append(transfer_contender(place, "pyuring, readinto().result()", "io_uring READ", handles))
-    return found + _rings(place, "READ")
+    return found + _rings(place, setting, "READ")
 
 
-def writers(place: Place) -> list[Contender]:
+def writers(place: Place, setting: Setting) -> list[Contender]:
     found = [transfer_contender(place, "os.pwrite", "pwrite(2)", pwrite)]
     if place.sequential:
         found.append(transfer_contender(place, "os.write", "write(2)", position_write))
     found += _pools(place, "pwrite(2)")
     found.append(transfer_contender(place, "pyuring, write().result()", "io_uring WRITE", handles))
-    return found + _rings(place, "WRITE")
+    return found + _rings(place, setting, "WRITE")
 
 
 def _pools(place: Place, call: str) -> list[Contender]:
@@ -52,16 +54,18 @@ def _pools(place: Place, call: str) -> list[Contender]:
     ]
 
 
-def _rings(place: Place, operation: str) -> list[Contender]:
+def _rings(place: Place, setting: Setting, operation: str) -> list[Contender]:
     backend = f"io_uring {operation}"
     fixed = f"{backend}_FIXED, fixed file"
     registered = "pyuring registered, depth"
-    found = [transfer_contender(place, "pyuring, depth 1", backend, one_at_a_time())]
-    found += [transfer_contender(place, f"pyuring, depth {depth}", backend, window(depth)) for depth in _DEPTHS]
+    found = [transfer_contender(place, "pyuring, depth 1", backend, one_at_a_time(), 1)]
+    found += [transfer_contender(place, f"pyuring, depth {depth}", backend, window(depth), depth) for depth in _DEPTHS]
     found += [
-        transfer_contender(place, f"{registered} 1", fixed, one_at_a_time(registered=True)),
-        transfer_contender(place, f"{registered} {DEEPEST}", fixed, window(DEEPEST, registered=True)),
-        transfer_contender(place, f"{PEER}, depth {DEEPEST}", backend, peer_window(DEEPEST)),
+        transfer_contender(place, f"{registered} 1", fixed, one_at_a_time(registered=True), 1),
+        transfer_contender(place, f"{registered} {DEEPEST}", fixed, window(DEEPEST, registered=True), DEEPEST),
+        setting.peers.contender(
+            BEST, "transfer", f"{BEST.name}, depth {DEEPEST}", backend, depth=DEEPEST, **place_job(place)
+        ),
         fio_contender(place, DEEPEST),
     ]
     return found

@@ -8,18 +8,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING
 
 from pyuring import Ring, SetupFlags, lib
 
-from .case import Case, Cell, Lineup
+from .case import Case, Cell, Lineup, Setting
 from .contender import Contender, Sample, Turn, WrongDataError
-from .peer import PEER, peer_ring
+from .peers.known import BEST
 from .rings import completed_by
-from .transfer import cpu_seconds, expect, timed
-
-if TYPE_CHECKING:
-    from .place import Files
+from .rounds import Loop, loop_contender
+from .transfer import cpu_seconds, expect
 
 __all__ = ["CASE", "C_LOOP", "LARGEST_BATCH", "pyuring_name"]
 
@@ -35,8 +32,6 @@ _CHOSEN = (
     | SetupFlags.COOP_TASKRUN
 )
 _TRIAL_ROUNDS = 200
-_NO_SUCH_DESCRIPTOR = 999_999
-_EBADF = 9
 
 
 def pyuring_name(batch: int) -> str:
@@ -62,33 +57,14 @@ def _c_loop(batch: int) -> Callable[[], AbstractContextManager[Turn]]:
     return prepare
 
 
-def _loop_contender(
-    name: str, backend: str, open_loop: Callable[[], AbstractContextManager[Callable[[int], object]]], batch: int
-) -> Contender:
-    """A contender made of a function that goes round so many times, with `batch` operations each."""
-
-    @contextmanager
-    def prepare() -> Iterator[Turn]:
-        with open_loop() as loop:
-            rate = timed(lambda: loop(_TRIAL_ROUNDS), _TRIAL_ROUNDS).rate
-
-            def take_turn(seconds: float) -> Sample:
-                rounds = max(int(rate * seconds), 1)
-                return timed(lambda: loop(rounds), rounds * batch)
-
-            yield take_turn
-
-    return Contender(name, backend, prepare)
-
-
 def _prove(done: int, asked: int) -> None:
     if done != asked:
         raise WrongDataError(f"{asked} nops timed, {done} done by the ring")
 
 
-def _batches(batch: int) -> Callable[[], AbstractContextManager[Callable[[int], object]]]:
+def _batches(batch: int) -> Callable[[], AbstractContextManager[Loop]]:
     @contextmanager
-    def open_loop() -> Iterator[Callable[[int], object]]:
+    def open_loop() -> Iterator[Loop]:
         with Ring(batch) as ring:
             completed = completed_by(ring)
 
@@ -108,7 +84,7 @@ def _batches(batch: int) -> Callable[[], AbstractContextManager[Callable[[int], 
 
 
 @contextmanager
-def _handles() -> Iterator[Callable[[int], object]]:
+def _handles() -> Iterator[Loop]:
     with Ring() as ring:
         completed = completed_by(ring)
 
@@ -122,36 +98,19 @@ def _handles() -> Iterator[Callable[[int], object]]:
         yield loop
 
 
-@contextmanager
-def _peer_batches() -> Iterator[Callable[[int], object]]:
-    with peer_ring(LARGEST_BATCH) as ring:
-
-        def loop(rounds: int) -> None:
-            for _ in range(rounds):
-                for _ in range(LARGEST_BATCH):
-                    ring.prepare_close(_NO_SUCH_DESCRIPTOR)
-                missing = LARGEST_BATCH
-                while missing:
-                    completions = ring.wait()
-                    missing -= len(completions)
-                    for done in completions:
-                        if done.res != -_EBADF:
-                            expect(done.res, 0)
-
-        yield loop
-
-
-def _lineup(cell: Cell, files: Files) -> Lineup:
+def _lineup(cell: Cell, setting: Setting) -> Lineup:
     backend = "io_uring NOP"
     contenders = [
-        Contender(C_LOOP, f"{backend}, liburing in C", _c_loop(LARGEST_BATCH)),
-        Contender("C loop, batch 1", f"{backend}, liburing in C", _c_loop(1)),
-        _loop_contender("pyuring, nop().result()", backend, _handles, 1),
+        Contender(C_LOOP, f"{backend}, liburing in C", _c_loop(LARGEST_BATCH), LARGEST_BATCH),
+        Contender("C loop, batch 1", f"{backend}, liburing in C", _c_loop(1), 1),
+        loop_contender("pyuring, nop().result()", backend, _handles, 1),
     ]
-    contenders += [_loop_contender(pyuring_name(batch), backend, _batches(batch), batch) for batch in (1, 32, 128)]
+    contenders += [
+        loop_contender(pyuring_name(batch), backend, _batches(batch), batch, batch) for batch in (1, 32, 128)
+    ]
     # It has no nop; closing what is not open is as little work for the kernel.
-    peer = f"{PEER}, batch {LARGEST_BATCH}"
-    contenders.append(_loop_contender(peer, "io_uring CLOSE, EBADF", _peer_batches, LARGEST_BATCH))
+    name = f"{BEST.name}, batch {LARGEST_BATCH}"
+    contenders.append(setting.peers.contender(BEST, "nops", name, "io_uring CLOSE, EBADF", depth=LARGEST_BATCH))
     return Lineup(contenders)
 
 

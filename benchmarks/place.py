@@ -9,15 +9,19 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import cycle
 
 from .content import content
-from .environment import file_system
+from .filesystem import file_system
 
-__all__ = ["SLOTS", "Files", "Place", "direct_refusal", "made_files"]
+__all__ = ["READS", "SLOTS", "Files", "MixedPlace", "Place", "direct_refusal", "made_files", "touch", "touched_blocks"]
 
 #: Blocks of memory that every contender goes round in, as many as the largest depth:
 #: fio does the same, and a contender with a single hot block would not compare.
 SLOTS = 128
+
+#: The part of reads in a mixed case.
+READS = 0.7
 
 _CHUNK = 1 << 20
 _COURSE = 1 << 16
@@ -30,6 +34,11 @@ class Files:
 
     source: str
     target: str
+
+    @property
+    def folder(self) -> str:
+        """Where cases may make more; it is removed with all that is in it."""
+        return os.path.dirname(self.source)
 
 
 @contextmanager
@@ -73,14 +82,20 @@ def direct_refusal(path: str, size: int) -> str | None:
 class Place:
     """One combination of page cache or O_DIRECT, block size, order and direction."""
 
-    def __init__(self, path: str, *, size: int, direct: bool, sequential: bool, writing: bool) -> None:
+    def __init__(
+        self, path: str, *, size: int, direct: bool, sequential: bool, writing: bool, slots: int = SLOTS
+    ) -> None:
         self.path = path
         self.size = size
         self.direct = direct
         self.sequential = sequential
         self.writing = writing
         self.length = os.stat(path).st_size
-        self.blocks = _touched_blocks(size)
+        self.blocks = touched_blocks(size, slots)
+        #: What is written, where `blocks` are what is read: in a mixed case.
+        self.sources: list[memoryview] = []
+        #: Where reading ends and writing begins, in a mixed case.
+        self.boundary: int | None = None
         self._offsets = self._order()
 
     def _order(self) -> list[int]:
@@ -131,9 +146,39 @@ class Place:
                 os.close(fd)
 
 
-def _touched_blocks(size: int) -> list[memoryview]:
-    """Page-aligned memory, written once: page faults are no part of any I/O measured here."""
-    slab = memoryview(mmap.mmap(-1, SLOTS * size))
-    for start in range(0, len(slab), mmap.PAGESIZE):
-        slab[start] = 1
-    return [slab[i * size : (i + 1) * size] for i in range(SLOTS)]
+class MixedPlace(Place):
+    """Random blocks, 70 % from the first half of the file, to be read, the others to be written.
+
+    What is read can so be checked, whatever is written.
+    """
+
+    def __init__(self, path: str, *, size: int, direct: bool) -> None:
+        super().__init__(path, size=size, direct=direct, sequential=False, writing=True)
+        self.sources = touched_blocks(size, SLOTS)
+        self.boundary = self.length // size // 2 * size
+        shuffle = random.Random(self.length)
+        reads = cycle([offset for offset in self._offsets if offset < self.boundary])
+        writes = cycle([offset for offset in self._offsets if offset >= self.boundary])
+        self._offsets = [next(reads if shuffle.random() < READS else writes) for _ in self._offsets]
+
+    def restore(self) -> None:
+        """Have the first half hold what belongs there, whoever wrote to the file before."""
+        assert self.boundary is not None
+        with open(self.path, "r+b") as file:
+            for offset in range(0, self.boundary, _CHUNK):
+                file.write(content(offset, min(_CHUNK, self.boundary - offset)))
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def touch(memory: memoryview) -> None:
+    """Write to each page once: page faults are no part of any I/O measured here."""
+    for start in range(0, len(memory), mmap.PAGESIZE):
+        memory[start] = 1
+
+
+def touched_blocks(size: int, slots: int) -> list[memoryview]:
+    """Page-aligned memory."""
+    slab = memoryview(mmap.mmap(-1, slots * size))
+    touch(slab)
+    return [slab[i * size : (i + 1) * size] for i in range(slots)]

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from itertools import cycle
 from typing import TYPE_CHECKING
 
-from .place import SLOTS
 from .transfer import Transfer, expect
 
 if TYPE_CHECKING:
@@ -34,60 +33,60 @@ def preadv(place: Place) -> Iterator[Transfer]:
                 if (moved := os.preadv(fd, vector, offset)) != size:
                     expect(moved, size)
 
-        yield Transfer(run, [*place.blocks])
+        yield Transfer(run, [*place.blocks], in_order=True)
 
 
 @contextmanager
 def pread(place: Place) -> Iterator[Transfer]:
     size = place.size
-    kept: list[Block] = [b""] * SLOTS
+    kept: list[Block] = [b""] * len(place.blocks)
     with place.opened() as fd:
 
         def run(offsets: Sequence[int]) -> None:
-            for slot, offset in zip(cycle(range(SLOTS)), offsets):
+            for slot, offset in zip(cycle(range(len(kept))), offsets):
                 kept[slot] = data = os.pread(fd, size, offset)
                 if len(data) != size:
                     expect(len(data), size)
 
-        yield Transfer(run, kept)
+        yield Transfer(run, kept, in_order=True)
 
 
 @contextmanager
 def position_read(place: Place) -> Iterator[Transfer]:
     size = place.size
-    kept: list[Block] = [b""] * SLOTS
+    kept: list[Block] = [b""] * len(place.blocks)
     with place.opened() as fd:
 
         def run(offsets: Sequence[int]) -> None:
             os.lseek(fd, offsets[0], os.SEEK_SET)
-            for slot, offset in zip(cycle(range(SLOTS)), offsets):
+            for slot, offset in zip(cycle(range(len(kept))), offsets):
                 if offset == 0:
                     os.lseek(fd, 0, os.SEEK_SET)
                 kept[slot] = data = os.read(fd, size)
                 if len(data) != size:
                     expect(len(data), size)
 
-        yield Transfer(run, kept)
+        yield Transfer(run, kept, in_order=True)
 
 
 @contextmanager
 def buffered_read(place: Place) -> Iterator[Transfer]:
     """`open` and ``read``: a seek too, where the order is random."""
     size = place.size
-    kept: list[Block] = [b""] * SLOTS
+    kept: list[Block] = [b""] * len(place.blocks)
     sequential = place.sequential
     with place.opened() as fd, open(fd, "rb", closefd=False) as file:
 
         def run(offsets: Sequence[int]) -> None:
             file.seek(offsets[0])
-            for slot, offset in zip(cycle(range(SLOTS)), offsets):
+            for slot, offset in zip(cycle(range(len(kept))), offsets):
                 if offset == 0 or not sequential:
                     file.seek(offset)
                 kept[slot] = data = file.read(size)
                 if len(data) != size:
                     expect(len(data), size)
 
-        yield Transfer(run, kept)
+        yield Transfer(run, kept, in_order=True)
 
 
 @contextmanager
@@ -100,7 +99,7 @@ def pwrite(place: Place) -> Iterator[Transfer]:
                 if (moved := os.pwrite(fd, block, offset)) != size:
                     expect(moved, size)
 
-        yield Transfer(run, [*place.blocks])
+        yield Transfer(run, [*place.blocks], in_order=True)
 
 
 @contextmanager
@@ -116,4 +115,4 @@ def position_write(place: Place) -> Iterator[Transfer]:
                 if (moved := os.write(fd, block)) != size:
                     expect(moved, size)
 
-        yield Transfer(run, [*place.blocks])
+        yield Transfer(run, [*place.blocks], in_order=True)

@@ -10,22 +10,20 @@ import gc
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING
 
 from pyuring import Ring
 
-from .case import Case, Cell, Lineup
+from .case import Case, Cell, Lineup, Setting
 from .contender import Contender, Sample, Turn, WrongDataError
 from .prepared import OPERATIONS, Prepare, things_for
 from .transfer import cpu_seconds
-
-if TYPE_CHECKING:
-    from .place import Files
 
 __all__ = ["CASE", "NAME"]
 
 NAME = "preparation"
 _AT_ONCE = 512
+#: What is not timed takes most of the time: no more of it than this, in turns.
+_PATIENCE = 2
 
 
 @contextmanager
@@ -68,7 +66,8 @@ def _turns(prepare: Prepare) -> Callable[[], AbstractContextManager[Turn]]:
 
         def take_turn(seconds: float) -> Sample:
             rounds = elapsed = cpu = 0.0
-            while elapsed < seconds:
+            end = time.monotonic() + seconds * _PATIENCE
+            while elapsed < seconds and (not rounds or time.monotonic() < end):
                 each, its_cpu = _prepare_many(prepare)
                 elapsed, cpu, rounds = elapsed + each, cpu + its_cpu, rounds + 1
             return Sample(int(rounds) * _AT_ONCE, elapsed, cpu)
@@ -78,7 +77,7 @@ def _turns(prepare: Prepare) -> Callable[[], AbstractContextManager[Turn]]:
     return open_turn
 
 
-def _lineup(cell: Cell, files: Files) -> Lineup:
+def _lineup(cell: Cell, setting: Setting) -> Lineup:
     return Lineup([Contender(name, "no system call", _turns(prepare)) for name, prepare in OPERATIONS.items()])
 
 

@@ -23,7 +23,9 @@ def race(
     What changes on the machine in the meantime so meets all of them alike. A contender
     that fails drops out and is reported; the others go on.
     """
-    results = [Result(cell, contender.name, contender.backend) for contender in lineup.contenders]
+    results = [
+        Result(cell, each.name, each.backend, depth=each.depth, family=each.family) for each in lineup.contenders
+    ]
     with ExitStack() as stack:
         turns = []
         for place, (contender, result) in enumerate(zip(lineup.contenders, results, strict=True)):

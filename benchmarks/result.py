@@ -49,6 +49,9 @@ class Result:
     backend: str
     samples: list[Sample] = field(default_factory=list)
     failure: Failure | None = None
+    depth: int | None = None
+    #: The name without the depth.
+    family: str = ""
 
     @property
     def rate(self) -> float:
@@ -82,6 +85,10 @@ class Result:
             "size": self.cell.size or None,
             "contender": self.contender,
             "backend": self.backend,
+            "family": self.family or self.contender,
+            "depth": self.depth,
+            "unit": self.cell.unit,
+            "temperature": self.cell.temperature or None,
         }
         if self.failure is not None:
             entry["failure"] = {"kind": self.failure.kind, "reason": self.failure.reason}

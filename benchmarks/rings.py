@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pyuring import Completion, Ring
 
-from .place import SLOTS
 from .transfer import Transfer, expect
 
 if TYPE_CHECKING:
@@ -60,11 +59,11 @@ def handles(place: Place) -> Iterator[Transfer]:
 def bytes_handles(place: Place) -> Iterator[Transfer]:
     """Ask for each result, and get a new bytes object: the twin of ``os.pread``."""
     size = place.size
-    kept: list[Block] = [b""] * SLOTS
+    kept: list[Block] = [b""] * len(place.blocks)
     with place.opened() as fd, Ring() as ring:
 
         def run(offsets: Sequence[int]) -> None:
-            for slot, offset in zip(cycle(range(SLOTS)), offsets):
+            for slot, offset in zip(cycle(range(len(kept))), offsets):
                 kept[slot] = data = ring.read(fd, size, offset).result()
                 if len(data) != size:
                     expect(len(data), size)

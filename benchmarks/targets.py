@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from . import preparation, prepared
+from . import batch_targets, preparation, prepared
 from .case import Cell
 from .lineups import DEEPEST
 from .nop import C_LOOP, LARGEST_BATCH, pyuring_name
-from .peer import PEER
-from .result import Result, extra_microseconds, ratio
+from .peers.known import BEST
+from .result import Result, extra_microseconds
+from .verdict import Found, Target
 
 __all__ = ["Target", "judge"]
 
@@ -28,38 +28,9 @@ _CACHED_SHARE = 0.7
 _EXTRA_MICROSECONDS = 2.5
 
 
-@dataclass(frozen=True)
-class Target:
-    """One figure, what it was to be, and whether it is."""
-
-    name: str
-    goal: str
-    measured: str = "-"
-    met: bool | None = None
-    remark: str = ""
-
-
-class _Found:
-    """The results of a run, by cell and contender."""
-
-    def __init__(self, results: Sequence[Result]) -> None:
-        self._results = {(result.cell, result.contender): result for result in results if not result.failure}
-
-    def pair(self, cell: Cell, contender: str, other: str) -> tuple[Result, Result] | None:
-        mine, its = self.get(cell, contender), self.get(cell, other)
-        return (mine, its) if mine and its else None
-
-    def get(self, cell: Cell, contender: str) -> Result | None:
-        return self._results.get((cell, contender))
-
-    def ratio(self, cell: Cell, contender: str, other: str) -> float | None:
-        pair = self.pair(cell, contender, other)
-        return ratio(*pair) if pair else None
-
-
 def judge(results: Sequence[Result]) -> list[Target]:
     """All targets; what a run has not measured, or could not, is said to be so."""
-    found = _Found(results)
+    found = Found(results)
     return [
         _nop(found),
         _preparation(found),
@@ -68,16 +39,17 @@ def judge(results: Sequence[Result]) -> list[Target]:
         _cpu(found),
         _cached_share(found),
         _extra_time(found),
+        *batch_targets.judge(found),
     ]
 
 
-def _nop(found: _Found) -> Target:
+def _nop(found: Found) -> Target:
     name, goal = f"tracked nop, batch {LARGEST_BATCH}, time to that of the C loop", f"at most {_NOP_RATIO:g}x"
     slower = found.ratio(Cell("nop"), C_LOOP, pyuring_name(LARGEST_BATCH))
     return Target(name, goal) if slower is None else Target(name, goal, f"{slower:.2f}x", slower <= _NOP_RATIO)
 
 
-def _preparation(found: _Found) -> Target:
+def _preparation(found: Found) -> Target:
     name, goal = "dearest preparation, without those of arrays, to that of a nop", f"at most {_PREPARATION:g}x"
     cell = Cell(preparation.NAME)
     names = prepared.OPERATIONS.keys() - prepared.WITH_ARRAYS - {prepared.PLAIN}
@@ -91,7 +63,7 @@ def _preparation(found: _Found) -> Target:
     return Target(name, goal, f"{known[worst]:.2f}x", known[worst] <= _PREPARATION, remark)
 
 
-def _direct_gain(found: _Found) -> Target:
+def _direct_gain(found: Found) -> Target:
     name, goal = f"O_DIRECT 4 KiB random reads, depth {DEEPEST}, rate to os.preadv", f"at least {_DIRECT_GAIN:g}x"
     gain = found.ratio(_DIRECT, _DEEP, "os.preadv")
     if gain is None:
@@ -103,18 +75,18 @@ def _direct_gain(found: _Found) -> Target:
     return Target(name, goal, f"{gain:.2f}x", gain >= _DIRECT_GAIN, remark)
 
 
-def _share_of_fio(found: _Found) -> Target:
+def _share_of_fio(found: Found) -> Target:
     name, goal = f"O_DIRECT 4 KiB random reads, depth {DEEPEST}, rate to fio", f"at least {_SHARE_OF_FIO:g}x"
     share = found.ratio(_DIRECT, _DEEP, f"fio, depth {DEEPEST}")
     return Target(name, goal) if share is None else Target(name, goal, f"{share:.2f}x", share >= _SHARE_OF_FIO)
 
 
-def _cpu(found: _Found) -> Target:
+def _cpu(found: Found) -> Target:
     name = f"O_DIRECT 4 KiB random reads, depth {DEEPEST}, CPU per operation"
     mine = found.get(_DIRECT, _DEEP)
-    peer = found.get(_DIRECT, f"{PEER}, depth {DEEPEST}")
+    peer = found.get(_DIRECT, f"{BEST.name}, depth {DEEPEST}")
     limit = peer.cpu_microseconds if peer else _PEER_CPU
-    goal = f"at most {PEER}'s {limit:.2f} us" + ("" if peer else ", measured elsewhere")
+    goal = f"at most {BEST.name}'s {limit:.2f} us" + ("" if peer else ", measured elsewhere")
     if mine is None:
         return Target(name, goal)
     registered = found.get(_DIRECT, f"pyuring registered, depth {DEEPEST}")
@@ -122,14 +94,14 @@ def _cpu(found: _Found) -> Target:
     return Target(name, goal, f"{mine.cpu_microseconds:.2f} us", mine.cpu_microseconds <= limit, remark)
 
 
-def _cached_share(found: _Found) -> Target:
+def _cached_share(found: Found) -> Target:
     name = f"cached 4 KiB readinto, registered, batch {DEEPEST}, rate to os.preadv"
     goal = f"at least {_CACHED_SHARE:g}x"
     share = found.ratio(_CACHED, f"pyuring registered, depth {DEEPEST}", "os.preadv")
     return Target(name, goal) if share is None else Target(name, goal, f"{share:.2f}x", share >= _CACHED_SHARE)
 
 
-def _extra_time(found: _Found) -> Target:
+def _extra_time(found: Found) -> Target:
     name, goal = "cached 4 KiB readinto, depth 1, over os.preadv", f"at most {_EXTRA_MICROSECONDS:g} us more"
     pair = found.pair(_CACHED, "pyuring, depth 1", "os.preadv")
     if pair is None:

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from itertools import cycle
 from typing import TYPE_CHECKING
 
-from .place import SLOTS
 from .transfer import Transfer, expect
 
 if TYPE_CHECKING:
@@ -46,14 +45,15 @@ def tasks(place: Place) -> Iterator[Transfer]:
     """A task for each block, with ``map``: what most programs do."""
     with place.opened() as fd, ThreadPoolExecutor(TASK_THREADS) as pool:
         move = _block_mover(place, fd)
+        slots = len(place.blocks)
 
         def run(offsets: Sequence[int]) -> None:
             # A round of blocks at a time, so that no two tasks share a block.
-            for start in range(0, len(offsets), SLOTS):
-                for _ in pool.map(move, place.blocks, offsets[start : start + SLOTS]):
+            for start in range(0, len(offsets), slots):
+                for _ in pool.map(move, place.blocks, offsets[start : start + slots]):
                     pass
 
-        yield Transfer(run, [*place.blocks])
+        yield Transfer(run, [*place.blocks], in_order=True)
 
 
 @contextmanager

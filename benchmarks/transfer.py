@@ -3,39 +3,26 @@
 from __future__ import annotations
 
 import errno
-import itertools
 import os
 import resource
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from .contender import Contender, NotPossibleError, Sample, Turn, WrongDataError
-from .content import Block, Run, blank, check_reads, check_some, check_writes
+from .place import SLOTS
+from .verification import Transfer, checks_for
 
 if TYPE_CHECKING:
     from .place import Place
 
-__all__ = ["Transfer", "cpu_seconds", "expect", "timed", "transfer_contender"]
+__all__ = ["Transfer", "cpu_seconds", "expect", "timed", "transfer_contender", "turns_of"]
 
-_salts = itertools.count(1)
 #: Trial runs double until one of them takes this part of a turn.
 _TRIAL = 0.25
 #: Operations: their offsets are made before, and take memory.
 _LARGEST_TURN = 1 << 22
-
-
-@dataclass
-class Transfer:
-    """An open contender: a loop over offsets, and the memory that it goes round in."""
-
-    run: Run
-    #: Where the last blocks read are, or where those to write come from.
-    blocks: list[Block]
-    #: Operations completed so far, as its ring counts them: proof that the ring did it.
-    completed: Callable[[], int] | None = None
 
 
 def expect(moved: int, size: int) -> None:
@@ -60,66 +47,73 @@ def timed(work: Callable[[], object], operations: int) -> Sample:
 
 
 def transfer_contender(
-    place: Place, name: str, backend: str, open_transfer: Callable[[Place], AbstractContextManager[Transfer]]
+    place: Place,
+    name: str,
+    backend: str,
+    open_transfer: Callable[[Place], AbstractContextManager[Transfer]],
+    depth: int | None = None,
 ) -> Contender:
     """A contender that has to prove its data before its first turn, and after each."""
 
     @contextmanager
     def prepare() -> Iterator[Turn]:
-        with open_transfer(place) as transfer:
-            turns = _Turns(place, transfer)
-            try:
-                turns.prove()
-            except OSError as error:
-                if error.errno == errno.EINVAL and place.direct and isinstance(transfer.blocks[0], bytes):
-                    raise NotPossibleError(
-                        "EINVAL: O_DIRECT wants aligned memory, which bytes objects are not"
-                    ) from None
-                raise
-            yield turns.take
+        with turns_of(place, open_transfer) as turn:
+            yield turn
 
-    return Contender(name, backend, prepare)
+    return Contender(name, backend, prepare, depth)
+
+
+@contextmanager
+def turns_of(place: Place, open_transfer: Callable[[Place], AbstractContextManager[Transfer]]) -> Iterator[Turn]:
+    """The turns of what `open_transfer` opens, once it has proved its data."""
+    with open_transfer(place) as transfer:
+        turns = _Turns(place, transfer)
+        try:
+            turns.prove()
+        except OSError as error:
+            if error.errno == errno.EINVAL and place.direct and isinstance(transfer.blocks[0], bytes):
+                raise NotPossibleError("EINVAL: O_DIRECT wants aligned memory, which bytes objects are not") from None
+            raise
+        yield turns.take
 
 
 class _Turns:
     def __init__(self, place: Place, transfer: Transfer) -> None:
         self._place = place
         self._transfer = transfer
-        self._blocks = transfer.blocks
+        self._checks = checks_for(place, transfer)
+        self._shortest = transfer.at_least or min(len(transfer.blocks), SLOTS)
         self._rate = 0.0
         self._position = 0
 
     def prove(self) -> None:
-        if self._place.writing:
-            sources = [block for block in self._blocks if isinstance(block, memoryview)]
-            check_writes(self._place, self._transfer.run, sources, next(_salts))
-        else:
-            check_reads(self._place, self._transfer.run, self._blocks)
+        self._checks.prove()
 
     def take(self, seconds: float) -> Sample:
         if not self._rate:
             self._calibrate(seconds)
-        count = max(int(self._rate * seconds), len(self._blocks))
+        count = max(int(self._rate * seconds), self._shortest)
         sample = self._run(min(count, _LARGEST_TURN))
         self._rate = sample.rate
         return sample
 
     def _calibrate(self, seconds: float) -> None:
-        count = len(self._blocks)
+        count = self._shortest
         while (sample := self._run(count)).seconds < seconds * _TRIAL and count < _LARGEST_TURN:
             count *= 2
         self._rate = sample.rate
 
     def _run(self, count: int) -> Sample:
-        transfer, place = self._transfer, self._place
-        offsets = place.course(self._position, count)
+        transfer = self._transfer
+        count -= count % transfer.whole
+        offsets = self._place.course(self._position, count)
         self._position += count
-        if not place.writing:
-            blank(self._blocks)
+        work = transfer.form(offsets)
+        self._checks.before(count)
         before = transfer.completed() if transfer.completed else 0
-        sample = timed(lambda: transfer.run(offsets), count)
+        sample = timed(lambda: transfer.run(work), count)
         if transfer.completed and transfer.completed() - before != count:
             raise WrongDataError(f"{count} operations timed, {transfer.completed() - before} done by the ring")
-        if not place.writing:
-            check_some(self._blocks, place.size)
+        transfer.collect()
+        self._checks.after(offsets)
         return sample

@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any
 from pyuring import Ring
 
 from .case import file_case
-from .contender import Contender, NotPossibleError, Turn
 from .fio import fio_contender
-from .peer import PEER, load_peer
+from .peers.host import place_job
+from .peers.known import BEST
 from .rings import completed_by
 from .transfer import Transfer, expect, transfer_contender
 
 if TYPE_CHECKING:
+    from .case import Setting
+    from .contender import Contender
     from .place import Place
 
 __all__ = ["CASE"]
@@ -96,22 +98,17 @@ def _chains(depth: int) -> Callable[[Place], AbstractContextManager[Transfer]]:
     return open_chains
 
 
-@contextmanager
-def _peer() -> Iterator[Turn]:
-    """Nothing to open: only the reason why it does not compete."""
-    load_peer()
-    raise NotPossibleError(f"{PEER} has neither fsync nor links")
-    yield  # makes it a context manager
-
-
-def _contenders(place: Place) -> list[Contender]:
+def _contenders(place: Place, setting: Setting) -> list[Contender]:
     linked = "io_uring WRITE -> FSYNC"
     found = [
         transfer_contender(place, "os.write + os.fsync", "write(2), fsync(2)", _system_calls),
         transfer_contender(place, "pyuring linked, result()", linked, _handles),
     ]
-    found += [transfer_contender(place, f"pyuring linked, depth {depth}", linked, _chains(depth)) for depth in _DEPTHS]
-    return [*found, Contender(PEER, "io_uring WRITE -> FSYNC", _peer), fio_contender(place, 1, fsync=True)]
+    found += [
+        transfer_contender(place, f"pyuring linked, depth {depth}", linked, _chains(depth), depth) for depth in _DEPTHS
+    ]
+    peer = setting.peers.contender(BEST, "linked", BEST.name, linked, **place_job(place))
+    return [*found, peer, fio_contender(place, 1, fsync=1)]
 
 
 CASE = file_case(

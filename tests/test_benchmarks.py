@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import pty
@@ -22,7 +21,7 @@ from benchmarks.case import Cell, Lineup
 from benchmarks.cases import CASES
 from benchmarks.contender import Contender, Sample, Turn
 from benchmarks.content import check_block, content
-from benchmarks.environment import file_system
+from benchmarks.filesystem import file_system
 from benchmarks.place import Place, direct_refusal, made_files
 from benchmarks.plain import preadv, pwrite
 from benchmarks.race import race
@@ -34,7 +33,7 @@ from benchmarks.transfer import Transfer
 CHECKOUT = Path(__file__).parent.parent
 #: The name of the same folder in the checkout, and where pyuring is installed.
 NAME = "benchmarks" if (CHECKOUT / "benchmarks").is_dir() else "pyuring.benchmarks"
-SHORT = ["--repetitions", "2", "--seconds", "0.002", "--file-size", "1"]
+SHORT = ["--repetitions", "2", "--seconds", "0.002", "--file-size", "1", "--small-files", "30"]
 
 
 @pytest.fixture
@@ -90,8 +89,13 @@ def test_all_cases_run_and_give_a_well_formed_report(run: Any, capsys: pytest.Ca
         assert len(entry["samples"]) == 2
         assert entry["operations_per_second"] > 0
         assert entry["cpu_microseconds"] >= 0
+        assert entry["unit"] in ("operation", "read", "write", "file")
+        assert entry["temperature"] in ((None,) if entry["case"] != "small-files" else ("cold", "warm"))
+        assert (
+            entry["depth"] is None or entry["contender"] == entry["family"] or str(entry["depth"]) in entry["contender"]
+        )
         assert all(sample["operations"] > 0 and sample["seconds"] > 0 for sample in entry["samples"])
-    assert len(report["targets"]) == 7
+    assert len(report["targets"]) == 7 + 12
     out = capsys.readouterr().out
     for label in ("kernel", "cpu", "file system", "liburing", "python", "commit", "ring setup", "O_DIRECT"):
         assert f"\n{label} " in out
@@ -383,7 +387,7 @@ def test_targets_are_computed_from_the_run() -> None:
         result("cached", "os.preadv", 1_000_000),
         result("cached", "pyuring, depth 1", 250_000),
     ]
-    met = {target.name.split(",")[0] + target.measured: target.met for target in judge(results)}
+    met = {target.name.split(",")[0] + target.measured: target.met for target in judge(results)[:7]}
     assert met == {
         "tracked nop-": None,
         "dearest preparation-": None,
@@ -395,19 +399,82 @@ def test_targets_are_computed_from_the_run() -> None:
     }
 
 
+def test_targets_of_the_batch_functions_are_computed_from_the_run() -> None:
+    direct, cached = Cell("ranges", "direct", 4096), Cell("ranges", "cached", 4096)
+    cold, warm = (Cell("small-files", "cached", temperature=each) for each in ("cold", "warm"))
+    one, writes = Cell("one-range", "cached", 4096), Cell("write-batch", "cached", 4096)
+    figures: list[tuple[Cell, str, int, float]] = [
+        (direct, "os.preadv", 10, 9.0),
+        (direct, "read_ranges, depth 128", 80, 1.0),
+        (direct, "read_ranges, fio's memory, depth 128", 95, 1.2),
+        (direct, "fio, depth 128", 100, 1.0),
+        (direct, "uring-api, depth 128", 90, 1.6),
+        (direct, "pyaio, depth 128", 50, 1.5),
+        (cached, "os.preadv", 100, 1.0),
+        (cached, "read_ranges, depth 128", 150, 1.0),
+        (cached, "mmap + numpy.take", 300, 1.0),
+        (cold, "open().read", 10, 1.0),
+        (cold, "read_files", 45, 1.0),
+        (cold, "thread pool, 8 loops", 9, 1.0),
+        (cold, "thread pool, 32 loops", 12, 1.0),
+        (warm, "os.open, os.read, os.close", 100, 1.0),
+        (warm, "read_files", 89, 1.0),
+        (one, "os.pread", 90, 1.0),
+        (one, "read_ranges", 30, 1.0),
+        (writes, "os.pwrite, os.fdatasync each", 10, 1.0),
+        (writes, "os.pwrite, 1 sync for 128", 90, 1.0),
+        (writes, "write_ranges, 1 sync for 128", 100, 1.0),
+    ]
+    results = [
+        Result(cell, name, "a test", [Sample(rate, 1.0, cpu * rate), Sample(rate, 1.0, cpu * rate)])
+        for cell, name, rate, cpu in figures
+    ]
+    targets = {target.name: target for target in judge(results)[7:]}
+    found = [(target.measured, target.met, target.remark) for target in targets.values()]
+    assert found == [
+        ("0.95x", False, ""),
+        ("8.00x", True, "fio at the same depth: 10.00x"),
+        ("1.20x", False, ""),
+        ("0.80x", True, "the best is pyaio, depth 128"),
+        ("1.50x", True, "to numpy.take of the mapped file: 0.50x"),
+        ("-", None, ""),
+        ("4.50x", False, ""),
+        ("3.75x", False, ""),
+        ("0.89x", False, ""),
+        ("-", None, ""),
+        ("10.00x", True, "os.pwrite, 1 sync for 128: 9.00x"),
+        ("3.00x", True, ""),
+    ]
+
+
 # -- optional contenders ----------------------------------------------------------
 
 
-def test_a_peer_that_is_not_installed_is_listed_as_such(
-    run: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_peers_that_are_not_installed_are_listed_as_such(
+    run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    find_spec = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "uring_api" else find_spec(name))
-    status, _ = run("--case", "nop")
+    status, report = run("--case", "nop", "--peers", str(tmp_path / "nothing"))
     assert status == 0
-    assert "not installed: uring-api is not installed (pip install uring-api): uring-api, batch 128" in " ".join(
-        capsys.readouterr().out.split()
-    )
+    assert "not installed: uring-api is not installed (python -m" in " ".join(capsys.readouterr().out.split())
+    peers = report["environment"]["peers"]
+    assert peers.startswith("uring-api not installed, liburing (YoSTEALTH) not installed")
+    (missing,) = [entry for entry in report["results"] if entry["contender"] == "uring-api, batch 128"]
+    assert (missing["family"], missing["depth"], missing["samples"]) == ("uring-api", 128, [])
+
+
+def test_installing_peers_measures_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str] = []
+
+    def missing(directory: str) -> int:
+        asked.append(directory)
+        return 1
+
+    monkeypatch.setattr(cli, "install", missing)
+    assert cli.main(["--install-peers", str(tmp_path)]) == 1
+    assert asked == [str(tmp_path)]
+    assert capsys.readouterr().out == ""
 
 
 def fake_fio(directory: Path, script: str) -> str:
