@@ -60,6 +60,7 @@ def test_a_lease_outlives_everything(packets: Pair) -> None:
 
 def test_leases_in_cycles_end_with_the_ring(packets: Pair) -> None:
     ours, theirs = packets
+    gone: list[weakref.ref[Any]] = []
     for _ in range(50):
         with Ring(4) as ring:
             shots = ring.recv_multishot(ours, ring.buffer_ring(4, 16))
@@ -68,9 +69,11 @@ def test_leases_in_cycles_end_with_the_ring(packets: Pair) -> None:
             held = [next(shots) for _ in range(4)]
             held[0].user_data = held
             held[1].user_data = ring
+            gone += [weakref.ref(ring), *map(weakref.ref, held)]
             del held
         del ring, shots
         gc.collect()
+    assert [each() for each in gone] == [None] * 250
 
 
 def drop(things: list[Any]) -> None:
