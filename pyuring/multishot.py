@@ -11,6 +11,7 @@ from pyuring.ancillary import HEADER, ReceivedMessage, parse_recvmsg_out
 from pyuring.async_wait import completions_of
 from pyuring.completion import Completion, Handle
 from pyuring.direct import Direct, placed
+from pyuring.preparing import NO_SLOT
 from pyuring.provided_buffers import BufferRing, LendingCompletion
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ class Part:
 
     __slots__ = ()
 
+    #: None while it waits for the iteration: it would keep the handle that keeps it, and a
+    #: buffer with them, until the garbage collector comes.
     multishot: Multishot[Any]
     #: Whether it is what the kernel ended the operation with.
     _last: bool
@@ -192,6 +195,12 @@ class Multishot(Handle, Generic[T_co]):
             ring._streaming += self.res is None
             self._shots = mine
             self._streams = True
+            for op in mine:
+                # Unless a signal handler has had it from _pop by now. One that raises leaves
+                # the rest as they are, for the garbage collector.
+                if op._slot >= 0:
+                    op._slot = NO_SLOT
+                    op.multishot = None
 
     def _pop(self) -> Completion[T_co] | None:
         """The next result that is there; None at a clean end, or where there is none yet."""
@@ -214,6 +223,8 @@ class Multishot(Handle, Generic[T_co]):
             # Unless a signal handler was faster. Nothing is called from here to the caller.
             if came and came[-1] is shot:
                 del came[-1]
+                shot._slot = NO_SLOT
+                shot.multishot = self
                 return shot  # type: ignore[no-any-return]
 
     def _check_end(self) -> None:
