@@ -74,27 +74,40 @@ class TimerShot(Shot[None]):
         return res != -errno.ETIME
 
 
-class BytesShot(Part, LendingCompletion[bytes]):
-    """Bytes that arrived in a provided buffer."""
+class LendingShot(Part, LendingCompletion[T_co]):
+    """What arrived in a provided buffer, which goes back once it is copied."""
 
     __slots__ = ("_data", "_last", "multishot")
 
-    _data: bytes | None
+    _data: T_co | None
 
-    def _value(self, res: int) -> bytes:
-        if self._data is None:
-            self._data = b"".join(self._views()) if res else b""
+    def _copy(self, res: int) -> T_co:
+        """The result, without the provided buffer."""
+        raise NotImplementedError
+
+    def _value(self, res: int) -> T_co:
+        data = self._data
+        if data is None:
+            data = self._data = self._copy(res)
         if self._lent is None:  # else whoever looks at it gives it back
             self._give_back()
-        return self._data
+        return data
 
 
-class MessageShot(Part, LendingCompletion[Any]):
+class BytesShot(LendingShot[bytes]):
+    """Bytes that arrived in a provided buffer."""
+
+    __slots__ = ()
+
+    def _copy(self, res: int) -> bytes:
+        return b"".join(self._views()) if res else b""
+
+
+class MessageShot(LendingShot["tuple[Any, ...]"]):
     """A message that arrived in a provided buffer, behind its address and ancillary data."""
 
-    __slots__ = ("_data", "_last", "_room", "multishot")
+    __slots__ = ("_room",)
 
-    _data: tuple[Any, ...] | None
     #: Bytes for the address and for ancillary data.
     _room: tuple[int, int]
 
@@ -111,13 +124,9 @@ class MessageShot(Part, LendingCompletion[Any]):
     def _views(self) -> list[memoryview]:
         return [self._parsed().data]
 
-    def _value(self, res: int) -> tuple[Any, ...]:
-        if self._data is None:
-            message = self._parsed()
-            self._data = (bytes(message.data), *message[1:])
-        if self._lent is None:  # else whoever looks at it gives it back
-            self._give_back()
-        return self._data
+    def _copy(self, res: int) -> tuple[Any, ...]:
+        message = self._parsed()
+        return (bytes(message.data), *message[1:])
 
     def _is_end(self, res: int) -> bool:
         return res <= HEADER + sum(self._room)
@@ -172,7 +181,7 @@ class Multishot(Handle, Generic[T_co]):
         """Give a new result what it needs of this handle."""
         if isinstance(shot, MessageShot):
             shot._room = self._room
-        if isinstance(shot, BytesShot | MessageShot):
+        if isinstance(shot, LendingShot):
             shot._buffers = self._buffers
             shot._lent = shot._data = None
         elif isinstance(shot, DescriptorShot):

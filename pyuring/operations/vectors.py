@@ -6,7 +6,7 @@ import errno
 from typing import TYPE_CHECKING, Any
 
 from pyuring._ffi import ffi, lib, new
-from pyuring.buffers import vectors
+from pyuring.buffers import listed, vectors
 from pyuring.completion import Completion
 from pyuring.inflight import InFlight
 from pyuring.registered_buffers import RegisteredBuffer
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from pyuring.completion import Path
 
 __all__ = ["VectorOperations"]
-
-#: What one SQE takes, as preadv(2) does.
-IOV_MAX = 1024
 
 _readv = lib.pyuring_prep_readv
 _writev = lib.pyuring_prep_writev
@@ -114,10 +111,7 @@ class VectorOperations(InFlight):
         timeout: float | None,
     ) -> Completion[int]:
         target = descriptor(file)
-        # Seen whole before anything is exported: it may be a generator, and fail.
-        parts = [*buffers]
-        if len(parts) > IOV_MAX:
-            raise ValueError(f"{operation} takes up to {IOV_MAX} buffers, not {len(parts)}")
+        parts = listed(operation, buffers)
         op: Completion[int]
         if parts and parts[0].__class__ is RegisteredBuffer:
             first = _one_buffer(operation, parts)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pyuring._ffi import lib, new
+from pyuring._ffi import lib
 from pyuring.addresses import encode_for
-from pyuring.ancillary import pack
 from pyuring.completion import ZeroCopyCompletion
 from pyuring.inflight import InFlight
 from pyuring.kernel import is_older
-from pyuring.operations.messages import MESSAGE, message_vectors
+from pyuring.operations.messages import start_sendmsg
 from pyuring.operations.socket_transfers import memory_of
 from pyuring.registered_buffers import RegisteredBuffer
 from pyuring.registered_files import descriptor
@@ -124,15 +123,7 @@ class ZeroCopyOperations(InFlight):
 
         See `io_uring_prep_sendmsg_zc(3)`, kernel 6.1.
         """
-        target = descriptor(sock)
-        name = b"" if address is None else encode_for(sock, address)
-        control = pack(ancdata)
-        how = _REPORT_POLL_FIRST if poll_first else _REPORT
-        array, exports = message_vectors("sendmsg_zc", buffers, writable=False)
-        message = new(MESSAGE)
-        return self._start_long(
-            ZeroCopyCompletion(), "sendmsg_zc", (message, array, exports, name, control, sock),
-            user_data, flags, drain, timeout,
-            _sendmsg_zc, target, message, array, len(exports), name, len(name), control, len(control),
-            msg_flags, how,
+        return start_sendmsg(
+            self, ZeroCopyCompletion(), "sendmsg_zc", _sendmsg_zc, sock, buffers, ancdata, msg_flags, address,
+            _REPORT_POLL_FIRST if poll_first else _REPORT, user_data, flags, drain, timeout,
         )  # fmt: skip
