@@ -21,6 +21,8 @@ __all__ = ["BytesShot", "DescriptorShot", "MessageShot", "Multishot", "Shot", "T
 
 T_co = TypeVar("T_co", covariant=True)
 
+_NONE_YET = ()
+
 
 class Part:
     """What the results of a multishot have in common; each class has the two slots itself."""
@@ -147,6 +149,13 @@ class Multishot(Handle, Generic[T_co]):
 
     __slots__ = ("_buffers", "_came", "_direct", "_room", "_shot", "_shots", "_streams")
 
+    #: What came for the iteration, in order; and, to be given first, what came before that,
+    #: in reverse order. Lists once it is iterated over.
+    _shots: Any
+    _came: Any
+    #: Whether it is.
+    _streams: bool
+
     def __init__(
         self,
         shot: type[Completion[T_co]],
@@ -158,10 +167,8 @@ class Multishot(Handle, Generic[T_co]):
         self._buffers = buffers
         self._direct = direct
         self._room = room
-        #: What came for the iteration, in order; and, to be given first, what came before that,
-        #: in reverse order.
-        self._shots: list[Any] = []
-        self._came: list[Any] = []
+        # A list for each would cost a third of a nop, and most are never needed.
+        self._shots = self._came = _NONE_YET
         self._streams = False
 
     def _part(self, flags: int, place: int) -> Any:
