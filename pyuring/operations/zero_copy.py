@@ -31,7 +31,10 @@ _REPORT_POLL_FIRST = _REPORT | lib.IORING_RECVSEND_POLL_FIRST
 
 
 class ZeroCopyOperations(InFlight):
-    """Zero-copy sends. It pays for large buffers, from some ten kilobytes on.
+    """Zero-copy sends. Each has its memory pinned and a notification posted in place of a copy.
+
+    Whether that pays depends on the size and on what it is sent over: to the loopback interface
+    the kernel copies, and says so in ``completion.copied``.
 
     The result comes as with any send; the memory is still in use then. It must not change
     until the handle is `released`, and is not given back before.
