@@ -216,6 +216,7 @@ int pyuring_unregister_buffers(struct pyuring *u);
 int pyuring_provide(struct pyuring *u, struct pyuring_group *group, struct pyuring_provided *buffers, void *ring,
 	void *slab, uint32_t count, uint32_t size, uint32_t flags, int id);
 int pyuring_take_out(struct pyuring *u, void *known);
+int pyuring_left(struct pyuring *u, void *known);
 int pyuring_give_back(struct pyuring *u, void *known, uint32_t bid, uint32_t start, uint32_t length);
 int pyuring_socket_family(int fd);
 int pyuring_socket_type(int fd);

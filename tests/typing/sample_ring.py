@@ -84,6 +84,7 @@ def results(ring: Ring, sock: socket.socket, buffer: bytearray) -> None:
     assert_type(ring.send(sock, b"x", socket.MSG_DONTWAIT).result(), int)
     assert_type(ring.recv(sock, 5).result(), bytes)
     assert_type(ring.recv_into(sock, buffer).result(), int)
+    assert_type(ring.buffer_ring(4, 4096).available_now(), int)
     assert_type(ring.recv_into(sock, ring.buffer_ring(4, 4096), bundle=True).result(), int)
     assert_type(ring.shutdown(sock, socket.SHUT_WR).result(), None)
     print(ring.accept(sock).address)
