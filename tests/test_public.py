@@ -281,7 +281,7 @@ LAYERS = [
      "batch_arrays"},
     {"completion", "diagnosis", "inflight", "preparing", "creation", "mixed", "async_wait"},
     {
-        "registrations", "tuning", "restrictions", "resizing", "registered_memory",
+        "registrations", "tuning", "restrictions", "resizing", "registered_memory", "tags",
         "registered_buffers", "registered_files", "provided_buffers", "direct", "links", "closing", "multishot",
         "pathnames", "operations", "operations.commands", "operations.control", "operations.descriptors",
         "operations.files", "operations.legacy_buffers", "operations.memory", "operations.multishots",

@@ -204,8 +204,9 @@ int pyuring_chain_begin(struct pyuring *u);
 int pyuring_chain_end(struct pyuring *u, uint32_t link);
 int64_t pyuring_chain_discard(struct pyuring *u, int64_t taken_over);
 
-int64_t pyuring_register_files(struct pyuring *u, const int *descriptors, uint32_t count);
-int pyuring_update_files(struct pyuring *u, uint32_t index, const int *descriptors, uint32_t count);
+int64_t pyuring_register_files(struct pyuring *u, const int *descriptors, const uint64_t *tags, uint32_t count);
+int pyuring_update_files(struct pyuring *u, uint32_t index, const int *descriptors, const uint64_t *tags,
+	uint32_t count);
 int pyuring_alloc_files_in(struct pyuring *u, uint32_t offset, uint32_t length);
 int pyuring_unregister_files(struct pyuring *u);
 int64_t pyuring_register_buffers(struct pyuring *u, const struct iovec *vectors, const uint64_t *tags,

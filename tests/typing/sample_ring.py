@@ -109,6 +109,9 @@ def registered(ring: Ring, buffer: bytearray) -> None:
     assert_type(files, RegisteredFiles)
     assert_type(files[0], RegisteredFile)
     assert_type(files.update(0, None), RegisteredFile)
+    assert_type(files.update(0, 0, tag="tag"), RegisteredFile)
+    assert_type(files.update(0, [0, None], tags=["tag", None]), list[RegisteredFile])
+    assert_type(ring.register_files([0], tags=["tag"]), RegisteredFiles)
     assert_type(ring.readinto(files[0], pool[0]).result(), int)
 
 
