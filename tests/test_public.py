@@ -285,7 +285,7 @@ LAYERS = [
         "registered_buffers", "registered_files", "provided_buffers", "direct", "links", "closing", "multishot",
         "pathnames", "operations", "operations.commands", "operations.control", "operations.descriptors",
         "operations.files", "operations.legacy_buffers", "operations.memory", "operations.multishots",
-        "operations.paths", "operations.pipes", "operations.readiness", "operations.ring_messages",
+        "operations.paths", "operations.pieces", "operations.pipes", "operations.readiness", "operations.ring_messages",
         "operations.sockets", "operations.synchronisation", "operations.targets", "operations.timers",
         "operations.transfers", "operations.vectors", "operations.xattrs",
         "operations.socket_transfers", "operations.messages", "operations.zero_copy", "operations.socket_options",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pyuring.addresses import Address
     from pyuring.ancillary import Ancillary
     from pyuring.completion import Handle
+    from pyuring.registered_buffers import RegisteredBuffer
 
 __all__ = ["MESSAGE", "MessageOperations", "start_sendmsg"]
 
@@ -61,16 +62,23 @@ def start_sendmsg(
     flags: int,
     drain: bool,
     timeout: float | None,
+    pieces: tuple[RegisteredBuffer, CData] | None = None,
 ) -> H:
-    """Prepare a sendmsg, or one without a copy, which `call` and `how` tell apart."""
+    """Prepare a sendmsg, or one without a copy, which `call` and `how` tell apart; or one of `pieces`."""
     target = descriptor(sock)
     name = b"" if address is None else encode_for(sock, address)
     control = pack(ancdata)
-    array, exports = vectors(listed(operation, buffers), writable=False)
+    hold: object
+    if pieces is None:
+        array, hold = vectors(listed(operation, buffers), writable=False)
+        fixed: tuple[CData, ...] = ()
+    else:
+        first, array = pieces
+        hold, fixed = first._memory.pin, (first._c,)
     message = new(MESSAGE)
     return ring._start_long(
-        op, operation, (message, array, exports, name, control, sock), user_data, flags, drain, timeout,
-        call, target, message, array, len(exports), name, len(name), control, len(control), msg_flags, how,
+        op, operation, (message, array, hold, name, control, sock), user_data, flags, drain, timeout,
+        call, target, message, array, len(array), name, len(name), control, len(control), msg_flags, how, *fixed,
     )  # fmt: skip
 
 
