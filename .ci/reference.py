@@ -60,7 +60,7 @@ ALIASES = {
 }
 
 #: What the annotations of the methods cannot tell.
-FIXED = {"readinto", "write", "readv", "writev", "send", "recv_into", "send_zc", "uring_cmd"}
+FIXED = {"readinto", "write", "readv", "writev", "send", "recv_into", "send_zc", "sendmsg_zc", "uring_cmd"}
 PROVIDED = {"readinto", "recv_into", "recv_multishot", "recvmsg_multishot", "read_multishot"}
 
 

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 _IOVECS = ffi.typeof("struct iovec[]")
 
-__all__ = ["export", "refusal", "release", "vectors"]
+#: What one operation takes, as preadv(2) and sendmsg(2) do.
+IOV_MAX = 1024
+
+__all__ = ["export", "listed", "refusal", "release", "vectors"]
 
 
 def refusal(buffer: object, error: Exception, *, writable: bool) -> Exception:
@@ -46,6 +49,18 @@ def export(buffer: object, *, writable: bool) -> CData:
         return from_buffer(CHARS, buffer, writable)
     except (TypeError, BufferError, ValueError) as error:
         raise refusal(buffer, error, writable=writable) from None
+
+
+def listed(operation: str, buffers: Iterable[Any]) -> list[Any]:
+    """All of `buffers`, seen before any is exported: they may come from a generator, which fails.
+
+    Raises:
+        ValueError: more than one operation takes.
+    """
+    parts = [*buffers]
+    if len(parts) > IOV_MAX:
+        raise ValueError(f"{operation} takes up to {IOV_MAX} buffers, not {len(parts)}")
+    return parts
 
 
 def vectors(buffers: Iterable[Any], *, writable: bool) -> tuple[CData, list[CData]]:

@@ -117,6 +117,7 @@ def hand_out(ring: InFlight, batch: Any, taker: Any) -> None:  # noqa: PLR0912  
             op._slot = NO_SLOT
         elif shots is not None and shots._streams:
             op._slot = NO_SLOT
+            op.multishot = None
             shots._shots.append(op)
         else:
             ring._ready.append(op)

@@ -11,6 +11,7 @@ from pyuring.ancillary import HEADER, ReceivedMessage, parse_recvmsg_out
 from pyuring.async_wait import completions_of
 from pyuring.completion import Completion, Handle
 from pyuring.direct import Direct, placed
+from pyuring.preparing import NO_SLOT
 from pyuring.provided_buffers import BufferRing, LendingCompletion
 
 if TYPE_CHECKING:
@@ -20,12 +21,16 @@ __all__ = ["BytesShot", "DescriptorShot", "MessageShot", "Multishot", "Shot", "T
 
 T_co = TypeVar("T_co", covariant=True)
 
+_NONE_YET = ()
+
 
 class Part:
     """What the results of a multishot have in common; each class has the two slots itself."""
 
     __slots__ = ()
 
+    #: None while it waits for the iteration: it would keep the handle that keeps it, and a
+    #: buffer with them, until the garbage collector comes.
     multishot: Multishot[Any]
     #: Whether it is what the kernel ended the operation with.
     _last: bool
@@ -71,27 +76,40 @@ class TimerShot(Shot[None]):
         return res != -errno.ETIME
 
 
-class BytesShot(Part, LendingCompletion[bytes]):
-    """Bytes that arrived in a provided buffer."""
+class LendingShot(Part, LendingCompletion[T_co]):
+    """What arrived in a provided buffer, which goes back once it is copied."""
 
     __slots__ = ("_data", "_last", "multishot")
 
-    _data: bytes | None
+    _data: T_co | None
 
-    def _value(self, res: int) -> bytes:
-        if self._data is None:
-            self._data = b"".join(self._views()) if res else b""
+    def _copy(self, res: int) -> T_co:
+        """The result, without the provided buffer."""
+        raise NotImplementedError
+
+    def _value(self, res: int) -> T_co:
+        data = self._data
+        if data is None:
+            data = self._data = self._copy(res)
         if self._lent is None:  # else whoever looks at it gives it back
             self._give_back()
-        return self._data
+        return data
 
 
-class MessageShot(Part, LendingCompletion[Any]):
+class BytesShot(LendingShot[bytes]):
+    """Bytes that arrived in a provided buffer."""
+
+    __slots__ = ()
+
+    def _copy(self, res: int) -> bytes:
+        return b"".join(self._views()) if res else b""
+
+
+class MessageShot(LendingShot["tuple[Any, ...]"]):
     """A message that arrived in a provided buffer, behind its address and ancillary data."""
 
-    __slots__ = ("_data", "_last", "_room", "multishot")
+    __slots__ = ("_room",)
 
-    _data: tuple[Any, ...] | None
     #: Bytes for the address and for ancillary data.
     _room: tuple[int, int]
 
@@ -108,13 +126,9 @@ class MessageShot(Part, LendingCompletion[Any]):
     def _views(self) -> list[memoryview]:
         return [self._parsed().data]
 
-    def _value(self, res: int) -> tuple[Any, ...]:
-        if self._data is None:
-            message = self._parsed()
-            self._data = (bytes(message.data), *message[1:])
-        if self._lent is None:  # else whoever looks at it gives it back
-            self._give_back()
-        return self._data
+    def _copy(self, res: int) -> tuple[Any, ...]:
+        message = self._parsed()
+        return (bytes(message.data), *message[1:])
 
     def _is_end(self, res: int) -> bool:
         return res <= HEADER + sum(self._room)
@@ -135,6 +149,13 @@ class Multishot(Handle, Generic[T_co]):
 
     __slots__ = ("_buffers", "_came", "_direct", "_room", "_shot", "_shots", "_streams")
 
+    #: What came for the iteration, in order; and, to be given first, what came before that,
+    #: in reverse order. Lists once it is iterated over.
+    _shots: Any
+    _came: Any
+    #: Whether it is.
+    _streams: bool
+
     def __init__(
         self,
         shot: type[Completion[T_co]],
@@ -146,10 +167,8 @@ class Multishot(Handle, Generic[T_co]):
         self._buffers = buffers
         self._direct = direct
         self._room = room
-        #: What came for the iteration, in order; and, to be given first, what came before that,
-        #: in reverse order.
-        self._shots: list[Any] = []
-        self._came: list[Any] = []
+        # A list for each would cost a third of a nop, and most are never needed.
+        self._shots = self._came = _NONE_YET
         self._streams = False
 
     def _part(self, flags: int, place: int) -> Any:
@@ -169,7 +188,7 @@ class Multishot(Handle, Generic[T_co]):
         """Give a new result what it needs of this handle."""
         if isinstance(shot, MessageShot):
             shot._room = self._room
-        if isinstance(shot, BytesShot | MessageShot):
+        if isinstance(shot, LendingShot):
             shot._buffers = self._buffers
             shot._lent = shot._data = None
         elif isinstance(shot, DescriptorShot):
@@ -192,6 +211,12 @@ class Multishot(Handle, Generic[T_co]):
             ring._streaming += self.res is None
             self._shots = mine
             self._streams = True
+            for op in mine:
+                # Unless a signal handler has had it from _pop by now. One that raises leaves
+                # the rest as they are, for the garbage collector.
+                if op._slot >= 0:
+                    op._slot = NO_SLOT
+                    op.multishot = None
 
     def _pop(self) -> Completion[T_co] | None:
         """The next result that is there; None at a clean end, or where there is none yet."""
@@ -214,6 +239,8 @@ class Multishot(Handle, Generic[T_co]):
             # Unless a signal handler was faster. Nothing is called from here to the caller.
             if came and came[-1] is shot:
                 del came[-1]
+                shot._slot = NO_SLOT
+                shot.multishot = self
                 return shot  # type: ignore[no-any-return]
 
     def _check_end(self) -> None:

@@ -75,6 +75,24 @@ class BufferRing:
         """Buffers that the kernel can take, as far as completions have told."""
         return int(self._registered().published)
 
+    def available_now(self) -> int:
+        """Ask the kernel how many buffers it can take at this moment.
+
+        It is less than `available` by what operations have taken whose completions are not
+        reaped yet. A worker thread may take one right after the answer.
+
+        Raises:
+            UnsupportedError: this kernel does not tell.
+
+        See `io_uring_register(2)`, IORING_REGISTER_PBUF_STATUS, kernel 6.8.
+        """
+        code: int = lib.pyuring_left(self._ring._c, self._registered())
+        if code == -errno.EINVAL and is_older("6.8"):
+            raise lacking("available_now()", "6.8")
+        if code < 0:
+            raise self._ring._rejection(code)
+        return code
+
     @property
     def lent(self) -> int:
         """Completions whose buffers are not given back yet."""

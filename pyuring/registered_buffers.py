@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, overload
 from pyuring._ffi import NULL, ffi, lib, new
 from pyuring.diagnosis import memlock_shortage
 from pyuring.errors import UnsupportedError
-from pyuring.inflight import InFlight
 from pyuring.registered_memory import Memory, Piece, check_length, empty, export_all, share, slab
+from pyuring.tags import Tagging
 
 if TYPE_CHECKING:
     from pyuring.ring import Ring
@@ -144,7 +144,7 @@ class RegisteredBuffers(Sequence[RegisteredBuffer]):
             code = lib.pyuring_update_buffer(ring._c, index, vector, number)
             if code < 0:
                 memories.pop()
-                ring._forget_tag(number)
+                ring._forget_tags([number])
                 raise ring._no_table(code, len(memory or ()))
         except (OSError, ValueError, RuntimeError, MemoryError):
             if memory is not None:
@@ -185,13 +185,12 @@ class RegisteredBuffers(Sequence[RegisteredBuffer]):
                 memory.leave()
 
 
-class BufferRegistration(InFlight):
+class BufferRegistration(Tagging):
     """The part of `Ring` that registers buffers."""
 
     def __init__(self) -> None:
         super().__init__()
         self._buffers: RegisteredBuffers | None = None
-        self._last_tag = 0
 
     def register_buffers(
         self,
@@ -240,10 +239,7 @@ class BufferRegistration(InFlight):
                 pieces = empty(sparse, memories)
             else:
                 pieces = slab(count or 0, size or 0, memories)
-            if tags is not None:
-                if len(tags) != len(memories):
-                    raise ValueError(f"{len(memories)} buffers need as many tags, not {len(tags)}")
-                numbers += [self._new_tag(tag) for tag in tags]
+            self._tag_all(tags, len(memories), "buffers", numbers)
             self._kept.append(memories)
             self._buffers = RegisteredBuffers(self, pieces, memories, self._register_memories(memories, numbers))
         except BaseException:
@@ -316,25 +312,12 @@ class BufferRegistration(InFlight):
         # Where a signal handler raised, the kernel may have them already.
         self._buffers = None
         self._drop_memories(memories)
-        for number in numbers:
-            self._forget_tag(number)
+        self._forget_tags(numbers)
         if lib.pyuring_is_mine(self._c):
             lib.pyuring_unregister_buffers(self._c)
 
     def _drop_memories(self, memories: list[Memory | None]) -> None:
         self._kept[:] = [kept for kept in self._kept if kept is not memories]
-
-    def _new_tag(self, tag: object) -> int:
-        """The number that stands for `tag` in the kernel; 0 for None."""
-        if tag is None:
-            return 0
-        self._last_tag += 1
-        number = int(lib.PYURING_RELEASED | self._last_tag)
-        self._tags[number] = tag
-        return number
-
-    def _forget_tag(self, number: int) -> None:
-        self._tags.pop(number, None)
 
     def _register_memories(self, memories: list[Memory | None], numbers: list[int]) -> int:
         vectors: Any = NULL

@@ -9,8 +9,8 @@ from typing import Any, overload
 
 from pyuring._ffi import NULL, lib
 from pyuring.errors import BadDescriptorError, lacking
-from pyuring.inflight import InFlight
 from pyuring.kernel import is_older
+from pyuring.tags import Tagging
 
 __all__ = ["FileRegistration", "RegisteredFile", "RegisteredFiles", "descriptor", "plain_descriptor", "replacements"]
 
@@ -79,11 +79,13 @@ class RegisteredFiles(Sequence[RegisteredFile]):
 
     @overload
     def update(  # type: ignore[overload-overlap]  # a list is no file
-        self, index: int, file: list[Any] | tuple[Any, ...]
+        self, index: int, file: list[Any] | tuple[Any, ...], *, tags: Sequence[object] | None = None
     ) -> list[RegisteredFile]: ...
     @overload
-    def update(self, index: int, file: object) -> RegisteredFile: ...
-    def update(self, index: int, file: object) -> RegisteredFile | list[RegisteredFile]:
+    def update(self, index: int, file: object, *, tag: object = None) -> RegisteredFile: ...
+    def update(
+        self, index: int, file: object, *, tag: object = None, tags: Sequence[object] | None = None
+    ) -> RegisteredFile | list[RegisteredFile]:
         """Put `file` into slot `index`, replacing what is there.
 
         Operations in flight go on with the file they started with.
@@ -93,31 +95,48 @@ class RegisteredFiles(Sequence[RegisteredFile]):
             file: a descriptor, anything with ``fileno()``, or None to empty the slot; or a
                 list of these for the slots from `index` on, in which ``...`` leaves a
                 slot as it is.
+            tag: of one file, as in `Ring.register_files`.
+            tags: one for each of a list, None where no file is put.
 
         Returns:
             The registered file, or a list of them.
 
-        See `io_uring_register_files_update(3)`, kernel 5.5.
+        See `io_uring_register_files_update(3)`, kernel 5.5; with tags 5.13.
         """
         several = file if isinstance(file, list | tuple) else None
-        first, numbers = replacements(self, self._checked(index), [file] if several is None else [*several])
+        if (tags if several is None else tag) is not None:
+            raise TypeError("tag= goes with one file, tags= with a list of files")
+        if several is None and tag is not None:
+            tags = [tag]
+        files = [file] if several is None else [*several]
+        first, descriptors = replacements(self, self._checked(index), files)
+        count = self._update(first, descriptors, tags)
+        return self[first] if several is None else self[first : first + count]
+
+    def _update(self, first: int, descriptors: list[int], tags: Sequence[object] | None) -> int:
         ring = self._ring
         if ring._files is not self:
             raise ValueError("the files were unregistered")
-        for number in numbers:
+        for number, tag in zip(descriptors, tags or (), strict=False):
+            if number < 0 and tag is not None:
+                raise ValueError("a tag goes with a file: not with an empty slot, or one that stays as it is")
+        for number in descriptors:
             # The kernel empties the slot before it finds out that there is no such file.
             if number >= 0:
                 fcntl.fcntl(number, fcntl.F_GETFD)
-        code = lib.pyuring_update_files(ring._c, first, numbers, len(numbers))
+        numbers: list[int] = []
+        ring._tag_all(tags, len(descriptors), "files", numbers)
+        code: int = lib.pyuring_update_files(ring._c, first, descriptors, numbers or NULL, len(descriptors))
+        ring._forget_tags(numbers[max(code, 0) :])  # of those that are not in the table
         if code < 0:
-            raise ring._rejection(code)
-        if code < len(numbers):
+            raise ring._no_files(code, len(descriptors), tagged=bool(numbers))
+        if code < len(descriptors):
             raise OSError(
                 errno.EBADF,
                 f"number {code} of the files cannot be registered (a ring?): the slots before it are updated, "
                 "its own is empty",
             )
-        return self[first] if several is None else self[first : first + code]
+        return code
 
     def alloc_range(self, offset: int, length: int) -> None:
         """Let the kernel pick free slots only among `length` of them from `offset` on.
@@ -206,14 +225,20 @@ def replacements(files: RegisteredFiles, first: int | None, new_files: list[Any]
     ]
 
 
-class FileRegistration(InFlight):
+class FileRegistration(Tagging):
     """The part of `Ring` that registers files."""
 
     def __init__(self) -> None:
         super().__init__()
         self._files: RegisteredFiles | None = None
 
-    def register_files(self, files: Iterable[object] | None = None, *, sparse: int | None = None) -> RegisteredFiles:
+    def register_files(
+        self,
+        files: Iterable[object] | None = None,
+        *,
+        sparse: int | None = None,
+        tags: Sequence[object] | None = None,
+    ) -> RegisteredFiles:
         """Register files, so that the kernel need not look up the descriptor each time.
 
         They stay open in the kernel, also when the descriptor is closed.
@@ -221,6 +246,10 @@ class FileRegistration(InFlight):
         Args:
             files: descriptors, or objects with ``fileno()``; or, instead,
             sparse: how many empty slots to make, filled later with ``update``. Kernel 5.19.
+            tags: for each of `files` an object, or None. Once the kernel has let go of the
+                file, which is after its slot was emptied or filled with another one and the
+                last operation with it is done, `wait` returns a completion whose ``operation``
+                is ``"released"`` and whose ``user_data`` is the object. Kernel 5.13.
 
         Returns:
             The files, by index. Pass one where a descriptor goes.
@@ -236,23 +265,34 @@ class FileRegistration(InFlight):
             raise RuntimeError("this ring has registered files: unregister() them first")
         if (files is None) == (sparse is None):
             raise TypeError("register_files() takes a list of files, or sparse=")
-        numbers: list[int] | None = None
-        if files is not None:
-            numbers = [plain_descriptor(file) for file in files]
-        count = sparse if numbers is None else len(numbers)
+        if tags is not None and files is None:
+            raise TypeError("tags= goes with a list of files")
+        descriptors = None if files is None else [plain_descriptor(file) for file in files]
+        count = sparse if descriptors is None else len(descriptors)
         if not count or not 0 < count <= MAX_FILES:
             raise ValueError(f"a table has between 1 and {MAX_FILES} files, not {count}")
+        numbers: list[int] = []
         try:
-            code = lib.pyuring_register_files(self._c, NULL if numbers is None else numbers, count)
-            if code == -errno.EMFILE:
-                raise OSError(errno.EMFILE, f"{count} registered files are more than RLIMIT_NOFILE allows (ulimit -n)")
+            self._tag_all(tags, count, "files", numbers)
+            code = lib.pyuring_register_files(
+                self._c, NULL if descriptors is None else descriptors, numbers or NULL, count
+            )
             if code < 0:
-                raise self._rejection(code)
+                raise self._no_files(code, count, tagged=bool(numbers))
             self._files = RegisteredFiles(self, count, code)
         except BaseException:
             # Where a signal handler raised, the kernel may have them already.
             self._files = None
+            self._forget_tags(numbers)
             if lib.pyuring_is_mine(self._c):
                 lib.pyuring_unregister_files(self._c)
             raise
         return self._files
+
+    def _no_files(self, code: int, count: int, *, tagged: bool) -> Exception:
+        """The exception for the kernel's refusal of `count` files."""
+        if code == -errno.EMFILE:
+            return OSError(errno.EMFILE, f"{count} registered files are more than RLIMIT_NOFILE allows (ulimit -n)")
+        if code == -errno.EINVAL and tagged and is_older("5.13"):
+            return lacking("tags of registered files", "5.13", need="need")
+        return self._rejection(code)

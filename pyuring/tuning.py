@@ -60,8 +60,7 @@ class Tuning(Registrations):
         """Whether the time in `wait` counts as waiting for I/O, as it does by default.
 
         Set to False, an idle wait neither shows as iowait nor makes the CPU expect to be
-        needed soon: less power, and a little more time to wake up. See
-        `io_uring_set_iowait(3)`, kernel 6.15.
+        needed soon. See `io_uring_set_iowait(3)`, kernel 6.15.
         """
         return not self._c.enter_flags & lib.PYURING_ENTER_NO_IOWAIT
 

@@ -32,7 +32,7 @@ def check_balance(ring: Ring, buffers: BufferRing, lent: int = 0) -> None:
     """Every buffer is lent or there, in our books and the kernel's; nothing was given back twice."""
     assert buffers.lent == lent
     assert ring.stats()["lent"] == lent
-    assert buffers.available == available_to_kernel(ring, buffers)
+    assert buffers.available == available_to_kernel(ring, buffers) == buffers.available_now()
     assert ring._c.starving == 0 or lent > 0, "somebody waits for buffers that are there"
     if lent == 0 and not buffers.incremental:
         assert buffers.available == buffers.count

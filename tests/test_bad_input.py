@@ -249,6 +249,19 @@ CASES: dict[str, tuple[type[Exception], Call]] = {
     "recv_into more than the buffer": (ValueError, lambda t: t.ring.recv_into(t.sock, t.buffer, 4097)),
     "recv_into less than nothing": (ValueError, lambda t: t.ring.recv_into(t.sock, t.buffer, -1)),
     "recv_into text bytes": (TypeError, lambda t: t.ring.recv_into(t.sock, t.buffer, "1")),  # type: ignore[arg-type]
+    "recv_into a bundle of one's own buffer": (TypeError, lambda t: t.ring.recv_into(t.sock, t.buffer, bundle=True)),
+    "recv_into a bundle of some bytes": (
+        ValueError,
+        lambda t: t.ring.recv_into(t.sock, t.ring.buffer_ring(4, 16), 5, bundle=True),
+    ),
+    "recv_into a bundle to look at": (
+        ValueError,
+        lambda t: t.ring.recv_into(t.sock, t.ring.buffer_ring(4, 16), 0, socket.MSG_PEEK, bundle=True),
+    ),
+    "recv_into a bundle that is full": (
+        ValueError,
+        lambda t: t.ring.recv_into(t.sock, t.ring.buffer_ring(4, 16), 0, socket.MSG_WAITALL, bundle=True),
+    ),
     # vectors
     "readv without a list": (TypeError, lambda t: t.ring.readv(t.fd, 5)),  # type: ignore[arg-type]
     "readv of bytes": (TypeError, lambda t: t.ring.readv(t.fd, b"ab")),

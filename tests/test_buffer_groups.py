@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from confinement import run_confined
+from lifetime.limits import no_longer_than
+from provided import available_to_kernel, check_balance
 
 from pyuring import BufferRing, Completion, Ring
 
@@ -68,6 +71,37 @@ def test_buffers_in_use_cannot_be_unregistered(ring: Ring, packets: Pair) -> Non
             use()
     assert ring.stats()["lent"] == 0
     assert len(buffers) == 2
+
+
+def test_the_kernel_tells_of_buffers_that_no_completion_has_told_of(ring: Ring, sockets: Pair) -> None:
+    ours, theirs = sockets
+    buffers = ring.buffer_ring(4, 2)
+    other = ring.buffer_ring(2, 2)
+    assert (buffers.available_now(), other.available_now()) == (4, 2)
+    theirs.send(b"0123")
+    first, second = (ring.recv_into(ours, buffers) for _ in range(2))
+    ring.submit()
+    with no_longer_than(5):
+        while buffers.available_now() != 2:  # an SQPOLL thread takes its time
+            pass
+    assert buffers.available == 4, "taken, and nothing reaped"
+    assert available_to_kernel(ring, buffers) == 2
+    assert (first.result(), second.result()) == (2, 2)
+    assert buffers.available == buffers.available_now() == 2
+    for _ in range(70000):  # the kernel counts in 16 bits
+        op: Any = second
+        op.buffer.release()
+        theirs.send(b"xy")
+        second = ring.recv_into(ours, buffers)
+        second.result()
+    assert buffers.available == buffers.available_now() == 2
+    del first, second, op
+    check_balance(ring, buffers)
+    buffers.unregister()
+    with pytest.raises(ValueError, match="unregistered"):
+        buffers.available_now()
+    with ThreadPoolExecutor(1) as pool, pytest.raises(RuntimeError, match="thread"):
+        pool.submit(other.available_now).result()
 
 
 def test_a_starving_multishot_uses_its_buffers(ring: Ring, packets: Pair) -> None:

@@ -173,6 +173,15 @@ def test_random_messages_through_incremental_buffers_are_as_the_model_says(seed:
         assert buffers.available == available_to_kernel(ring, buffers) == buffers.count
 
 
+def connected(family: str) -> Pair:
+    if family == "unix":
+        return socket.socketpair()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        theirs = socket.create_connection(listener.getsockname())
+        ours, _ = listener.accept()
+    return ours, theirs
+
+
 # -- bundles ------------------------------------------------------------------------------------
 
 
@@ -203,6 +212,81 @@ def test_a_bundle_has_several_buffers(ring: Ring, sockets: Pair) -> None:
     assert next(shots).result() == b"01234567"
 
 
+def test_one_receive_can_have_several_buffers(ring: Ring, sockets: Pair) -> None:
+    ours, theirs = sockets
+    buffers = ring.buffer_ring(8, 4)
+    theirs.send(b"abcdefghijkl")
+    op: Any = ring.recv_into(ours, buffers, bundle=True)
+    assert op.result() == 12
+    assert [bytes(view) for view in op.buffer.views] == [b"abcd", b"efgh", b"ijkl"]
+    check_balance(ring, buffers, lent=1)
+    assert buffers.available == 5
+    op.buffer.release()
+    check_balance(ring, buffers)
+    theirs.send(b"xyz")
+    op = ring.recv_into(ours, buffers, bundle=True)
+    op.result()
+    with op.buffer as view:
+        assert view == b"xyz"
+    late: Any = ring.recv_into(ours, buffers, bundle=True, timeout=5)
+    ring.submit()
+    theirs.send(b"01234567")
+    assert late.result() == 8
+    assert bytes(late.buffer) == b"01234567"
+    del late
+    theirs.close()
+    end = ring.recv_into(ours, buffers, bundle=True)
+    assert end.result() == 0
+    assert end.buffer is None
+    check_balance(ring, buffers)
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_SEQPACKET, socket.SOCK_DGRAM], ids=["seqpacket", "dgram"])
+def test_a_bundle_does_not_join_messages(ring: Ring, kind: int) -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, kind)
+    with ours, theirs:
+        buffers = ring.buffer_ring(8, 4)
+        for text in (b"abcd", b"ef"):
+            theirs.send(text)
+        for text in (b"abcd", b"ef"):
+            op: Any = ring.recv_into(ours, buffers, bundle=True)
+            op.result()
+            with op.buffer as view:
+                assert view == text
+        check_balance(ring, buffers)
+
+
+@pytest.mark.parametrize("incremental", [False, True], ids=["whole", "incremental"])
+@pytest.mark.parametrize("family", ["unix", "tcp"])
+def test_megabytes_of_single_bundles_are_what_was_sent(ring: Ring, family: str, incremental: bool) -> None:
+    dice = random.Random(5)
+    data = dice.randbytes(1 << 20)
+    ours, theirs = connected(family)
+    with ours, theirs:
+        theirs.setblocking(False)
+        buffers = ring.buffer_ring(64, 700, incremental=incremental)
+        at, received, most = 0, 0, 0
+        held: list[tuple[int, Any]] = []
+        while received < len(data):
+            if at < len(data):
+                with suppress(BlockingIOError):
+                    at += theirs.send(data[at : at + dice.randrange(1, 50000)])
+            if received == at:
+                continue
+            op: Any = ring.recv_into(ours, buffers, bundle=True, flags=SqeFlags.ASYNC if dice.random() < 0.2 else 0)
+            held.append((received, op))
+            received += op.result()
+            most = max(most, len(op.buffer.views))
+            del op
+            dice.shuffle(held)
+            while held and (dice.random() < 0.6 or buffers.available < 16):
+                where, lease = held.pop()
+                assert bytes(lease.buffer) == data[where : where + lease.res]
+                lease.buffer.release()
+            check_balance(ring, buffers, lent=len(held))
+        assert most > 3
+
+
 def test_a_bundle_can_be_looked_at_when_the_ring_or_its_buffers_are_gone(sockets: Pair) -> None:
     ours, theirs = sockets
     with Ring(4) as ring:
@@ -226,12 +310,7 @@ def test_a_bundle_can_be_looked_at_when_the_ring_or_its_buffers_are_gone(sockets
 @pytest.mark.parametrize("incremental", [False, True], ids=["whole", "incremental"])
 @pytest.mark.parametrize("family", ["unix", "tcp"])
 def test_megabytes_of_bundles_are_what_was_sent(ring: Ring, family: str, incremental: bool) -> None:
-    if family == "unix":
-        ours, theirs = socket.socketpair()
-    else:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            theirs = socket.create_connection(listener.getsockname())
-            ours, _ = listener.accept()
+    ours, theirs = connected(family)
     dice = random.Random(3)
     data = dice.randbytes(3 << 20)
     with ours, theirs:

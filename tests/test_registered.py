@@ -167,9 +167,14 @@ def test_a_registered_buffer_cannot_be_resized_until_it_is_unregistered(ring: Ri
 def test_closing_the_ring_unregisters() -> None:
     memory = bytearray(100)
     ring = Ring(8)
-    ring.register_buffers([memory])
+    buffers = ring.register_buffers([memory])
+    with pytest.raises(BufferError):
+        memory.append(0)
     ring.close()
     memory.append(0)
+    assert len(memory) == 101
+    with pytest.raises(ValueError, match="the buffers were unregistered"):
+        buffers[0]
 
 
 def test_unregistering_twice_is_once_and_another_set_can_follow(ring: Ring, data_file: int) -> None:

@@ -259,6 +259,110 @@ def test_a_tag_that_came_back_is_not_kept(ring: Ring) -> None:
     assert len(ring._tags) == 1
 
 
+# -- tags of files -----------------------------------------------------------------------------------
+
+
+def test_a_tag_comes_back_when_its_file_is_unregistered(ring: Ring, data_file: int) -> None:
+    tag = object()
+    files = ring.register_files([data_file] * 3, tags=[tag, None, "third"])
+    assert ring.read(files[0], 4, 0).result() == os.pread(data_file, 4, 0)
+    assert released(ring) == []
+    files.unregister()
+    found = released(ring)
+    assert len(found) == 2
+    assert set(found) == {tag, "third"}
+    assert ring._tags == {}
+
+
+def test_a_tag_comes_back_when_its_file_is_replaced(ring: Ring, data_file: int) -> None:
+    files = ring.register_files(sparse=3)
+    assert files.update(0, data_file, tag="first") is files[0]
+    assert files.update(1, [data_file, data_file], tags=["second", None]) == files[1:]
+    assert ring.read(files.update(0, data_file, tag="next"), 4, 0).result() == os.pread(data_file, 4, 0)
+    assert released(ring) == ["first"]
+    files.update(0, [..., None, None])
+    assert released(ring) == ["second"]
+    files.update(0, [data_file, ..., data_file], tags=["last", None, "other"])
+    assert released(ring) == ["next"]
+    assert sorted(ring._tags.values(), key=str) == ["last", "other"]
+
+
+def test_a_tag_comes_back_when_an_operation_empties_or_fills_the_slot(ring: Ring, data_file: int) -> None:
+    files = ring.register_files([data_file] * 3, tags=["updated", "opened", "closed"])
+    assert ring.files_update(files, 0, [data_file]).result() == [files[0]]
+    assert ring.open(os.devnull, direct=files[1]).result() is files[1]
+    ring.close_fd(files[2]).result()
+    tags = {op.user_data for op in ring.wait(0) if op.operation == "released"}
+    assert tags == {"updated", "opened", "closed"}
+
+
+def test_a_tag_of_a_file_comes_back_only_after_the_last_operation(ring: Ring, pipe: tuple[int, int]) -> None:
+    files = ring.register_files([pipe[0]], tags=["it"])
+    op = ring.read(files[0], 5)
+    ring.submit()
+    files.unregister()
+    assert released(ring) == []
+    os.write(pipe[1], b"x")
+    assert op.result(timeout=5) == b"x"
+    assert released(ring) == ["it"]
+
+
+def test_tags_of_files_that_were_not_put_in_place_are_forgotten(ring: Ring, data_file: int) -> None:
+    files = ring.register_files([data_file] * 3, tags=["a", "b", "c"])
+    with Ring(8) as other:
+        with pytest.raises(OSError, match=r"number 1.*a ring"):
+            files.update(0, [data_file, other, data_file], tags=["d", "e", "f"])
+        assert set(released(ring)) == {"a", "b"}
+        assert sorted(map(str, ring._tags.values())) == ["c", "d"]
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            files.update(2, other, tag="g")
+    assert released(ring) == ["c"]
+    files.unregister()
+    assert released(ring) == ["d"]
+    assert ring._tags == {}
+    with Ring(8) as other, pytest.raises(OSError):
+        ring.register_files([data_file, other], tags=["h", "i"])
+    ring.wait(0)
+    assert ring._tags == {}
+
+
+def test_buffers_and_files_have_tags_of_their_own(ring: Ring, data_file: int) -> None:
+    files = ring.register_files([data_file], tags=["file"])
+    buffers = ring.register_buffers([bytearray(10)], tags=["buffer"])
+    assert ring.readinto(files[0], buffers[0], 0).result() == 10
+    files.unregister()
+    assert released(ring) == ["file"]
+    buffers.unregister()
+    assert released(ring) == ["buffer"]
+
+
+def test_tags_of_files_that_cannot_be_are_refused(ring: Ring, data_file: int) -> None:
+    with pytest.raises(TypeError, match="list of files"):
+        ring.register_files(sparse=2, tags=["a", "b"])
+    with pytest.raises(ValueError, match="2 files need as many tags, not 1"):
+        ring.register_files([data_file] * 2, tags=["a"])
+    with pytest.raises(TypeError):
+        ring.register_files([data_file], tags=5)  # type: ignore[arg-type]
+    files = ring.register_files([data_file] * 2)
+    refused: list[tuple[Any, dict[str, Any], type[Exception]]] = [
+        (data_file, {"tags": ["a"]}, TypeError),
+        ([data_file], {"tag": "a"}, TypeError),
+        ([data_file] * 2, {"tags": ["a"]}, ValueError),
+        (None, {"tag": "a"}, ValueError),
+        ([None, data_file], {"tags": ["a", "b"]}, ValueError),
+        ([..., data_file], {"tags": ["a", "b"]}, ValueError),
+    ]
+    for file, keywords, kind in refused:
+        with pytest.raises(kind):
+            files.update(0, file, **keywords)
+    assert ring._tags == {}
+    assert ring.read(files[0], 4, 0).result() == os.pread(data_file, 4, 0)
+    files.unregister()
+    with pytest.raises(ValueError, match="unregistered"):
+        files.update(0, data_file, tag="a")
+    assert ring._tags == {}
+
+
 # -- buffers of another ring ------------------------------------------------------------------------------
 
 

@@ -45,6 +45,7 @@ from specs.kit import (
     text_at,
     timespec_at,
 )
+from specs.multishots import buffers_of
 
 import pyuring
 from pyuring import Completion, Ring, SqeFlags
@@ -267,6 +268,18 @@ ROWS = [
     Row(
         "recv_into all", lambda r: r.recv_into(11, OTHER), 27, {"fd": 11, "addr": address_of(OTHER), "len": 73},
     ),
+    Row(
+        "recv_into provided buffers", lambda r: r.recv_into(11, buffers_of(r), 13, socket.MSG_PEEK, poll_first=True),
+        27, {"fd": 11, "len": 13, "rw_flags": socket.MSG_PEEK, "ioprio": 1, "buf_index": 21}, flags=BUFFER_SELECT,
+    ),
+    Row(
+        "recv_into a bundle", lambda r: r.recv_into(11, buffers_of(r, 23), 0, socket.MSG_DONTWAIT, bundle=True), 27,
+        {"fd": 11, "rw_flags": socket.MSG_DONTWAIT, "ioprio": 16, "buf_index": 23}, flags=BUFFER_SELECT,
+    ),
+    Row(
+        "readinto provided buffers", lambda r: r.readinto(11, buffers_of(r), 17), 22,
+        {"fd": 11, "len": 64, "off": 17, "buf_index": 21}, flags=BUFFER_SELECT,
+    ),
     Row("shutdown", lambda r: r.shutdown(11, socket.SHUT_RDWR), 34, {"fd": 11, "len": 2}),
 ]  # fmt: skip
 ROWS += [row for spec in SPECS for row in spec.rows]
@@ -347,7 +360,8 @@ def arguments_of(method: str) -> tuple[Any, ...]:
 
 
 METHODS = sorted({method_of(row) for row in ROWS})
-OWN_FLAGS = {method_of(row): row.flags for row in ROWS}
+#: Those of the first row, which is the plain one.
+OWN_FLAGS = {method_of(row): row.flags for row in reversed(ROWS)}
 LACKING = {spec.name: spec.lacks for spec in SPECS} | {"timeout": frozenset({"timeout"})}
 
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from lifetime.limits import no_longer_than
 
 from pyuring import Ring
 from pyuring.completion import ZeroCopyCompletion
+
+IP_RECVTTL = 12  # not in every `socket`
 
 Pair = tuple[socket.socket, socket.socket]
 Send = Callable[..., ZeroCopyCompletion]
@@ -191,3 +197,77 @@ def test_a_drain_behind_a_send_waits_for_its_release(ring: Ring, connection: Pai
     assert op.result() == 5
     op.wait_released(timeout=5)
     assert op.released
+
+
+# -- pieces of a registered buffer ----------------------------------------------------------
+
+
+def test_a_message_of_pieces_of_a_registered_buffer_is_what_was_sent(ring: Ring, connection: Pair) -> None:
+    ours, theirs = connection
+    memory = bytearray(os.urandom(200_000))
+    buffer = ring.register_buffers([memory])[0]
+    pieces = [buffer[1:5000], buffer[:0], buffer[150_000:], buffer[7:8], buffer[100:60_000]]
+    expected = b"".join(bytes(piece.view) for piece in pieces)
+    got = bytearray()
+    with ThreadPoolExecutor(1) as pool:
+        reader = pool.submit(received, theirs, len(expected))
+        op = ring.sendmsg_zc(ours, pieces, (), socket.MSG_WAITALL)
+        assert op.result(timeout=5) == len(expected)
+        got += reader.result()
+    assert got == expected
+    op.wait_released(timeout=5)
+    assert ring.sendmsg_zc(ours, [buffer[5:5]]).result(timeout=5) == 0
+
+
+def test_a_message_of_pieces_goes_to_an_address_with_ancillary_data(ring: Ring) -> None:
+    ours, theirs = (socket.socket(type=socket.SOCK_DGRAM) for _ in range(2))
+    with ours, theirs:
+        theirs.bind(("127.0.0.1", 0))
+        theirs.setsockopt(socket.IPPROTO_IP, IP_RECVTTL, 1)
+        pool = ring.register_buffers(count=2, size=4)
+        pool[0].view[:], pool[1].view[:] = b"abcd", b"efgh"
+        ttl = [(socket.IPPROTO_IP, socket.IP_TTL, struct.pack("=i", 9))]
+        op = ring.sendmsg_zc(ours, [pool[1], pool[0]], ttl, 0, theirs.getsockname())
+        assert op.result(timeout=5) == 8
+        assert theirs.recvmsg(100, 100)[:2] == (b"efghabcd", ttl)
+
+
+def test_pieces_keep_their_memory_until_they_are_released(ring: Ring, connection: Pair) -> None:
+    ours, theirs = connection
+    memory = bytearray(1 << 16)
+    buffers = ring.register_buffers([memory])
+    while True:  # until the socket takes no more
+        op = ring.sendmsg_zc(ours, [buffers[0][:40_000], buffers[0][20_000:]])
+        try:
+            op.result(timeout=0.2)
+        except TimeoutError:
+            break
+    buffers.unregister()
+    with pytest.raises(BufferError):
+        memory.append(0)
+    theirs.setblocking(False)
+    with no_longer_than(10):
+        while not op.released:
+            with suppress(BlockingIOError):
+                theirs.recv(1 << 20)
+            ring.wait(0)
+    assert op.result(timeout=5) > 0
+    ring.nop().result()
+    memory.append(0)
+
+
+def test_pieces_that_cannot_be_sent_are_refused(ring: Ring, connection: Pair) -> None:
+    ours = connection[0]
+    buffers = ring.register_buffers([bytearray(64), bytearray(64)])
+    piece = buffers[0][:5]
+    with pytest.raises(ValueError, match="number 0 and number 1"):
+        ring.sendmsg_zc(ours, buffers)
+    for mixed in ([piece, b"x"], [b"x", piece]):
+        with pytest.raises(TypeError):
+            ring.sendmsg_zc(ours, mixed)
+    with pytest.raises(ValueError, match="1024"):
+        ring.sendmsg_zc(ours, [piece] * 1025)
+    buffers.unregister()
+    with pytest.raises(ValueError, match="was unregistered"):
+        ring.sendmsg_zc(ours, [piece])
+    assert ring.in_flight == 0

@@ -15,6 +15,7 @@
 enum {
 	PYURING_ENTER_EXT_ARG_REG = 1 << 6, /* 6.13 */
 	PYURING_ENTER_NO_IOWAIT = 1 << 7,   /* 6.15 */
+	PYURING_REGISTER_PBUF_STATUS = 26,
 	PYURING_REGISTER_NAPI = 27,
 	PYURING_UNREGISTER_NAPI = 28,
 	PYURING_REGISTER_CLOCK = 29,
@@ -44,6 +45,13 @@ struct pyuring_reg_wait {
 	uint32_t sigmask_sz;
 	uint32_t pad[3];
 	uint64_t pad2[2];
+};
+
+/* struct io_uring_buf_status */
+struct pyuring_buf_status {
+	uint32_t group;
+	uint32_t head;
+	uint32_t reserved[8];
 };
 
 /* struct io_uring_region_desc */

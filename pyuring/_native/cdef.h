@@ -206,8 +206,9 @@ int pyuring_chain_begin(struct pyuring *u);
 int pyuring_chain_end(struct pyuring *u, uint32_t link);
 int64_t pyuring_chain_discard(struct pyuring *u, int64_t taken_over);
 
-int64_t pyuring_register_files(struct pyuring *u, const int *descriptors, uint32_t count);
-int pyuring_update_files(struct pyuring *u, uint32_t index, const int *descriptors, uint32_t count);
+int64_t pyuring_register_files(struct pyuring *u, const int *descriptors, const uint64_t *tags, uint32_t count);
+int pyuring_update_files(struct pyuring *u, uint32_t index, const int *descriptors, const uint64_t *tags,
+	uint32_t count);
 int pyuring_alloc_files_in(struct pyuring *u, uint32_t offset, uint32_t length);
 int pyuring_unregister_files(struct pyuring *u);
 int64_t pyuring_register_buffers(struct pyuring *u, const struct iovec *vectors, const uint64_t *tags,
@@ -218,6 +219,7 @@ int pyuring_unregister_buffers(struct pyuring *u);
 int pyuring_provide(struct pyuring *u, struct pyuring_group *group, struct pyuring_provided *buffers, void *ring,
 	void *slab, uint32_t count, uint32_t size, uint32_t flags, int id);
 int pyuring_take_out(struct pyuring *u, void *known);
+int pyuring_left(struct pyuring *u, void *known);
 int pyuring_give_back(struct pyuring *u, void *known, uint32_t bid, uint32_t start, uint32_t length);
 int pyuring_statx(int fd, const char *path, uint32_t mask, struct pyuring_statx *found);
 int64_t pyuring_device_size(int fd);

@@ -117,6 +117,22 @@ static int pyuring_take_out(struct pyuring *u, void *known)
 	return 0;
 }
 
+/* How many buffers the kernel has yet to take: the end of the ring less the kernel's own place in it. */
+static int pyuring_left(struct pyuring *u, void *known)
+{
+	struct pyuring_buf_status status = { 0 };
+	const struct pyuring_group *group = pyuring_group_of(u, known);
+	int error;
+
+	if (!pyuring_is_mine(u))
+		return PYURING_NOT_YOURS;
+	if (!group)
+		return PYURING_BAD_TABLE;
+	status.group = group->id;
+	error = pyuring_register(u, PYURING_REGISTER_PBUF_STATUS, &status, 1);
+	return error < 0 ? error : (uint16_t)(group->ring->tail - status.head);
+}
+
 /* A CQE names a buffer: it and those that follow, as far as `length` goes, are lent.
  * Returns where in the buffer the data begins. */
 static uint32_t pyuring_lend(struct pyuring_group *group, uint16_t bid, uint32_t length, bool more)

@@ -4,7 +4,8 @@
 
 #include "ring.h"
 
-static int64_t pyuring_register_files(struct pyuring *u, const int *descriptors, uint32_t count)
+/* `descriptors` may be NULL: `count` empty slots. `tags`, one for each, or NULL. */
+static int64_t pyuring_register_files(struct pyuring *u, const int *descriptors, const uint64_t *tags, uint32_t count)
 {
 	int error;
 
@@ -17,21 +18,26 @@ static int64_t pyuring_register_files(struct pyuring *u, const int *descriptors,
 		io_uring_unregister_files(&u->ring);
 		u->table = 0;
 	}
-	if (descriptors)
-		error = io_uring_register_files(&u->ring, descriptors, count);
-	else
+	if (!descriptors)
 		error = io_uring_register_files_sparse(&u->ring, count);
+	else if (tags)
+		error = io_uring_register_files_tags(&u->ring, descriptors, (const __u64 *)tags, count);
+	else
+		error = io_uring_register_files(&u->ring, descriptors, count);
 	if (error < 0)
 		return error;
 	u->files_key = PYURING_FILE_TABLE | ++pyuring_tables;
 	return u->files_key;
 }
 
-static int pyuring_update_files(struct pyuring *u, uint32_t index, const int *descriptors, uint32_t count)
+static int pyuring_update_files(struct pyuring *u, uint32_t index, const int *descriptors, const uint64_t *tags,
+				uint32_t count)
 {
 	if (!pyuring_is_mine(u))
 		return PYURING_NOT_YOURS;
 	pyuring_settle(u);
+	if (tags)
+		return io_uring_register_files_update_tag(&u->ring, index, descriptors, (const __u64 *)tags, count);
 	return io_uring_register_files_update(&u->ring, index, descriptors, count);
 }
 

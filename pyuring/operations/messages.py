@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from pyuring._ffi import ffi, lib, new
 from pyuring.addresses import LONGEST, decode, encode_for
 from pyuring.ancillary import pack, unpack
-from pyuring.buffers import release, vectors
+from pyuring.buffers import listed, release, vectors
 from pyuring.completion import Completion
 from pyuring.inflight import InFlight
 from pyuring.operations.socket_transfers import memory_of
@@ -21,13 +21,16 @@ if TYPE_CHECKING:
     from pyuring._ffi import CData
     from pyuring.addresses import Address
     from pyuring.ancillary import Ancillary
+    from pyuring.completion import Handle
+    from pyuring.registered_buffers import RegisteredBuffer
 
-__all__ = ["MESSAGE", "MessageOperations", "message_vectors"]
+__all__ = ["MESSAGE", "MessageOperations", "start_sendmsg"]
 
 _sendmsg = lib.pyuring_prep_sendmsg
 _recvmsg = lib.pyuring_prep_recvmsg
 _recvmsg_into = lib.pyuring_prep_recvmsg_into
 
+H = TypeVar("H", bound="Handle")
 T_co = TypeVar("T_co", covariant=True)
 
 #: (data, ancdata, msg_flags, address), and the same with how many bytes.
@@ -37,8 +40,6 @@ MessageInto: TypeAlias = "tuple[int, list[Ancillary], int, Any]"
 #: Prebuilt, as it is needed for each message.
 MESSAGE = ffi.typeof("struct pyuring_message *")
 
-#: What one msghdr takes.
-IOV_MAX = 1024
 #: SOCKLEN_MAX, as `socket` has it.
 LONGEST_CONTROL = 2**31 - 1
 
@@ -46,13 +47,39 @@ LONGEST_CONTROL = 2**31 - 1
 _CLOEXEC = int(socket.MSG_CMSG_CLOEXEC)
 
 
-def message_vectors(operation: str, buffers: Iterable[Any], *, writable: bool) -> tuple[CData, list[CData]]:
-    """An array of iovecs over `buffers` and their exports, no more of them than one message takes."""
-    array, exports = vectors(buffers, writable=writable)
-    if len(exports) > IOV_MAX:
-        release(exports)
-        raise ValueError(f"{operation} takes up to {IOV_MAX} buffers, not {len(exports)}")
-    return array, exports
+def start_sendmsg(
+    ring: InFlight,
+    op: H,
+    operation: str,
+    call: Any,
+    sock: Any,
+    buffers: Iterable[Any],
+    ancdata: Iterable[Any],
+    msg_flags: int,
+    address: Address | None,
+    how: int,
+    user_data: object,
+    flags: int,
+    drain: bool,
+    timeout: float | None,
+    pieces: tuple[RegisteredBuffer, CData] | None = None,
+) -> H:
+    """Prepare a sendmsg, or one without a copy, which `call` and `how` tell apart; or one of `pieces`."""
+    target = descriptor(sock)
+    name = b"" if address is None else encode_for(sock, address)
+    control = pack(ancdata)
+    hold: object
+    if pieces is None:
+        array, hold = vectors(listed(operation, buffers), writable=False)
+        fixed: tuple[CData, ...] = ()
+    else:
+        first, array = pieces
+        hold, fixed = first._memory.pin, (first._c,)
+    message = new(MESSAGE)
+    return ring._start_long(
+        op, operation, (message, array, hold, name, control, sock), user_data, flags, drain, timeout,
+        call, target, message, array, len(array), name, len(name), control, len(control), msg_flags, how, *fixed,
+    )  # fmt: skip
 
 
 def data_of(bufsize: int) -> bytes:
@@ -163,16 +190,10 @@ class MessageOperations(InFlight):
 
         See `io_uring_prep_sendmsg(3)`, kernel 5.3.
         """
-        target = descriptor(sock)
-        name = b"" if address is None else encode_for(sock, address)
-        control = pack(ancdata)
-        array, exports = message_vectors("sendmsg", buffers, writable=False)
-        message = new(MESSAGE)
         op: Completion[int] = Completion()
-        return self._start_long(
-            op, "sendmsg", (message, array, exports, name, control, sock), user_data, flags, drain, timeout,
-            _sendmsg, target, message, array, len(exports), name, len(name), control, len(control),
-            msg_flags, poll_first,
+        return start_sendmsg(
+            self, op, "sendmsg", _sendmsg, sock, buffers, ancdata, msg_flags, address, poll_first,
+            user_data, flags, drain, timeout,
         )  # fmt: skip
 
     def recvmsg(
@@ -246,7 +267,7 @@ class MessageOperations(InFlight):
         control = op._control = control_of(ancbufsize)
         message = op._message = new(MESSAGE)
         msg_flags |= _CLOEXEC
-        array, exports = message_vectors("recvmsg_into", buffers, writable=True)
+        array, exports = vectors(listed("recvmsg_into", buffers), writable=True)
         return self._start_long(
             op, "recvmsg_into", (array, exports, message, control, sock), user_data, flags, drain, timeout,
             _recvmsg_into, target, array, len(exports), message, control, ancbufsize,

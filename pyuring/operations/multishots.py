@@ -17,10 +17,18 @@ from pyuring.registered_files import RegisteredFiles, descriptor
 
 __all__ = ["MultishotOperations"]
 
+_accept_multishot = lib.pyuring_prep_accept_multishot
+_recv_multishot = lib.pyuring_prep_recv_multishot
+_recvmsg_multishot = lib.pyuring_prep_recvmsg_multishot
+_recv_zc = lib.pyuring_prep_recv_zc
+_read_multishot = lib.pyuring_prep_read_multishot
+_poll_multishot = lib.pyuring_prep_poll_multishot
+_timeout_multishot = lib.pyuring_prep_timeout_multishot
+
 #: A nanosecond.
 _SHORTEST = 1e-9
 #: Not Shot[int], which is dear to make and to call.
-_EventsShot: type[Shot[int]] = Shot
+_NumberShot: type[Shot[int]] = Shot
 
 
 class MultishotOperations(BufferRingRegistration):
@@ -51,10 +59,10 @@ class MultishotOperations(BufferRingRegistration):
         """
         if direct is not None and not isinstance(direct, RegisteredFiles):
             raise TypeError(f"direct takes registered files for a multishot, not {type(direct).__name__}")
-        key = direct_key(direct)
+        key = 0 if direct is None else direct_key(direct)
         return self._start(
-            Multishot(DescriptorShot, direct=direct), "accept_multishot", sock, user_data, flags, drain, None,
-            lib.pyuring_prep_accept_multishot, descriptor(sock),
+            Multishot(DescriptorShot, None, direct), "accept_multishot", sock, user_data, flags, drain, None,
+            _accept_multishot, sock if isinstance(sock, int) else descriptor(sock),
             accept_flags, key,
         )  # fmt: skip
 
@@ -86,7 +94,7 @@ class MultishotOperations(BufferRingRegistration):
         empty = datagrams(sock)
         return self._start(
             Multishot(BytesShot, buffers), "recv_multishot", sock, user_data, flags, drain, None,
-            lib.pyuring_prep_recv_multishot, descriptor(sock), group, msg_flags, bundle, empty,
+            _recv_multishot, sock if isinstance(sock, int) else descriptor(sock), group, msg_flags, bundle, empty,
         )  # fmt: skip
 
     def recvmsg_multishot(
@@ -128,7 +136,7 @@ class MultishotOperations(BufferRingRegistration):
         return self._start(
             Multishot(MessageShot, buffers, room=(LONGEST, ancbufsize)), "recvmsg_multishot", (message, sock),
             user_data, flags, drain, None,
-            lib.pyuring_prep_recvmsg_multishot, descriptor(sock), group, message,
+            _recvmsg_multishot, sock if isinstance(sock, int) else descriptor(sock), group, message,
             msg_flags | _socket.MSG_CMSG_CLOEXEC, datagrams(sock),
         )  # fmt: skip
 
@@ -162,8 +170,8 @@ class MultishotOperations(BufferRingRegistration):
         See `io_uring_enter(2)`, kernel 6.15.
         """
         return self._start(
-            Multishot(Shot[int]), "recv_zc", sock, user_data, flags, drain, None,
-            lib.pyuring_prep_recv_zc, descriptor(sock), queue, length,
+            Multishot(_NumberShot), "recv_zc", sock, user_data, flags, drain, None,
+            _recv_zc, sock if isinstance(sock, int) else descriptor(sock), queue, length,
         )  # fmt: skip
 
     def read_multishot(
@@ -186,7 +194,7 @@ class MultishotOperations(BufferRingRegistration):
         """
         return self._start(
             Multishot(BytesShot, buffers), "read_multishot", file, user_data, flags, drain, None,
-            lib.pyuring_prep_read_multishot, descriptor(file), group_of(buffers),
+            _read_multishot, file if isinstance(file, int) else descriptor(file), group_of(buffers),
         )  # fmt: skip
 
     def poll_multishot(
@@ -211,8 +219,8 @@ class MultishotOperations(BufferRingRegistration):
         See `io_uring_prep_poll_multishot(3)`, kernel 5.13.
         """
         return self._start(
-            Multishot(_EventsShot), "poll_multishot", file, user_data, flags, drain, None,
-            lib.pyuring_prep_poll_multishot, descriptor(file), events,
+            Multishot(_NumberShot), "poll_multishot", file, user_data, flags, drain, None,
+            _poll_multishot, file if isinstance(file, int) else descriptor(file), events,
         )  # fmt: skip
 
     def timeout_multishot(
@@ -238,7 +246,7 @@ class MultishotOperations(BufferRingRegistration):
             raise ValueError(f"count must be between 0 and 2**32-1, not {count}")
         return self._start(
             Multishot(TimerShot), "timeout_multishot", None, user_data, flags, drain, None,
-            lib.pyuring_prep_timeout_multishot, seconds, count,
+            _timeout_multishot, seconds, count,
         )  # fmt: skip
 
 

@@ -260,12 +260,7 @@ class SocketOptionOperations(InFlight):
 
         See `io_uring_prep_cmd_getsockname(3)`, kernel 6.19.
         """
-        op = NameCompletion()
-        room = op._room = bytes(ROOM)  # see TransferOperations.read
-        return self._start(
-            op, "getsockname", (room, sock), user_data, flags, drain, timeout,
-            _getsockname, sock if isinstance(sock, int) else descriptor(sock), room, False,
-        )  # fmt: skip
+        return self._name("getsockname", sock, False, user_data, flags, drain, timeout)
 
     def getpeername(
         self,
@@ -286,9 +281,23 @@ class SocketOptionOperations(InFlight):
 
         See `io_uring_prep_cmd_getsockname(3)`, kernel 6.19.
         """
+        return self._name("getpeername", sock, True, user_data, flags, drain, timeout)
+
+    def _name(
+        self,
+        operation: str,
+        sock: Any,
+        peer: bool,
+        user_data: object,
+        flags: int,
+        drain: bool,
+        timeout: float | None,
+    ) -> Completion[Any]:
         op = NameCompletion()
         room = op._room = bytes(ROOM)  # see TransferOperations.read
+        target = sock if isinstance(sock, int) else descriptor(sock)
+        hold = room if target is sock else (room, sock)
         return self._start(
-            op, "getpeername", (room, sock), user_data, flags, drain, timeout,
-            _getsockname, sock if isinstance(sock, int) else descriptor(sock), room, True,
+            op, operation, hold, user_data, flags, drain, timeout,
+            _getsockname, target, room, peer,
         )  # fmt: skip

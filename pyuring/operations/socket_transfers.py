@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from operator import index
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from pyuring.addresses import Address
 
 __all__ = ["SocketTransferOperations", "memory_of"]
+
+_NOT_IN_BUNDLES = int(socket.MSG_PEEK | socket.MSG_WAITALL)
 
 _MAX_LENGTH = lib.PYURING_MAX_LENGTH
 
@@ -180,6 +183,7 @@ class SocketTransferOperations(InFlight):
         msg_flags: int = 0,
         *,
         poll_first: bool = False,
+        bundle: bool = False,
         user_data: object = None,
         flags: int = 0,
         drain: bool = False,
@@ -189,12 +193,12 @@ class SocketTransferOperations(InFlight):
 
         Args:
             sock: a socket, its descriptor, or a registered file.
-            buffer: writable and contiguous. It cannot be resized until the operation is done.
-                Or provided buffers, one of which is taken when something arrives:
-                ``completion.buffer`` lends it.
+            buffer: writable and contiguous, not to be resized until the operation is done; or provided
+                buffers, one of which is taken when something arrives: ``completion.buffer`` lends it.
             nbytes: how many bytes at the most; 0 is the whole buffer.
             msg_flags: socket.MSG_*; with provided buffers not MSG_TRUNC.
             poll_first: wait for data before trying.
+            bundle: take several provided buffers if there is more data than one holds. Kernel 6.10.
 
         Returns:
             How many bytes were received, 0 once the peer has shut down.
@@ -203,8 +207,10 @@ class SocketTransferOperations(InFlight):
         """
         if buffer.__class__ is BufferRing:
             return self._recv_into_provided(
-                sock, buffer, index(nbytes), msg_flags, poll_first, user_data, flags, drain, timeout
+                sock, buffer, index(nbytes), msg_flags, poll_first, bundle, user_data, flags, drain, timeout
             )
+        if bundle:
+            raise TypeError("bundle= goes with provided buffers: pass those of buffer_ring()")
         target, nbytes = sock if isinstance(sock, int) else descriptor(sock), index(nbytes)
         if buffer.__class__ is RegisteredBuffer:
             hold, memory, length = memory_of(self, buffer, writable=True)
@@ -237,6 +243,7 @@ class SocketTransferOperations(InFlight):
         nbytes: int,
         msg_flags: int,
         poll_first: bool,
+        bundle: bool,
         user_data: object,
         flags: int,
         drain: bool,
@@ -248,8 +255,14 @@ class SocketTransferOperations(InFlight):
             # A worker thread uses up as much as was asked for, however little arrives: where
             # in the buffer the next operation begins, nobody could tell then.
             raise ValueError("nbytes must be 0 with incremental buffers: they are filled with whatever arrives")
+        if bundle and (nbytes or msg_flags & _NOT_IN_BUNDLES):
+            # Once a buffer is full the kernel tries again for the next ones, as if it had not
+            # been told how much to take, and that it is only to look.
+            raise ValueError(
+                "a bundle takes what is there: with bundle=True neither nbytes nor MSG_PEEK or MSG_WAITALL"
+            )
         return self._start(
             FilledCompletion(buffers), "recv_into", sock, user_data, flags, drain, timeout,
             _recv_provided, descriptor(sock), buffers._registered(), nbytes, msg_flags,
-            poll_first, False,
+            poll_first, bundle,
         )  # fmt: skip

@@ -2,43 +2,30 @@
 
 from __future__ import annotations
 
-import errno
 from typing import TYPE_CHECKING, Any
 
-from pyuring._ffi import ffi, lib, new
-from pyuring.buffers import vectors
+from pyuring._ffi import lib
+from pyuring.buffers import listed, vectors
 from pyuring.completion import Completion
 from pyuring.inflight import InFlight
+from pyuring.operations.pieces import OfPieces, pieces_of_one
 from pyuring.registered_buffers import RegisteredBuffer
 from pyuring.registered_files import descriptor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pyuring.completion import Path
-
 __all__ = ["VectorOperations"]
-
-#: What one SQE takes, as preadv(2) does.
-IOV_MAX = 1024
 
 _readv = lib.pyuring_prep_readv
 _writev = lib.pyuring_prep_writev
 _FIXED = {"readv": lib.pyuring_prep_readv_fixed, "writev": lib.pyuring_prep_writev_fixed}
-_IOVECS = ffi.typeof("struct iovec[]")
 
 
-class FixedVectorCompletion(Completion[int]):
-    """A transfer of pieces of a registered buffer, which is an opcode of its own."""
+class FixedVectorCompletion(OfPieces, Completion[int]):
+    """A transfer of pieces of a registered buffer."""
 
     __slots__ = ()
-
-    def _error(self, res: int, filename: Path | None = None) -> OSError:
-        error = super()._error(res, filename)
-        since = self._ring._first_kernel_with(f"{self.operation}_fixed") if res == -errno.EINVAL else None
-        if since is not None:
-            error.add_note(f"several pieces of a registered buffer in one operation need Linux {since}")
-        return error
 
 
 class VectorOperations(InFlight):
@@ -114,20 +101,14 @@ class VectorOperations(InFlight):
         timeout: float | None,
     ) -> Completion[int]:
         target = descriptor(file)
-        # Seen whole before anything is exported: it may be a generator, and fail.
-        parts = [*buffers]
-        if len(parts) > IOV_MAX:
-            raise ValueError(f"{operation} takes up to {IOV_MAX} buffers, not {len(parts)}")
+        parts = listed(operation, buffers)
         op: Completion[int]
         if parts and parts[0].__class__ is RegisteredBuffer:
-            first = _one_buffer(operation, parts)
-            # The kernel takes no empty pieces here, although it does elsewhere.
-            pieces = [(part._c.address, part._c.length) for part in parts if part._c.length]
-            array = new(_IOVECS, pieces)
+            first, array = pieces_of_one(operation, parts)
             op = FixedVectorCompletion()
             return self._start(
                 op, operation, (array, first._memory.pin, file), user_data, flags, drain, timeout,
-                _FIXED[operation], target, array, len(pieces), rw_flags, first._c, offset,
+                _FIXED[operation], target, array, len(array), rw_flags, first._c, offset,
             )  # fmt: skip
         array, exports = vectors(parts, writable=call is _readv)
         op = Completion()
@@ -135,18 +116,3 @@ class VectorOperations(InFlight):
             op, operation, (array, exports, file), user_data, flags, drain, timeout,
             call, target, array, len(exports), rw_flags, offset,
         )  # fmt: skip
-
-
-def _one_buffer(operation: str, parts: list[Any]) -> RegisteredBuffer:
-    """The registered buffer that all of `parts` are pieces of: the kernel takes no others."""
-    first: RegisteredBuffer = parts[0]
-    for part in parts:
-        if not isinstance(part, RegisteredBuffer):
-            raise TypeError(f"{operation} takes registered buffers or others, not both: {type(part).__name__}")
-    for part in parts:
-        if part._c.index != first._c.index or part._c.live != first._c.live:
-            raise ValueError(
-                f"{operation} takes pieces of one registered buffer, and these are of number {first.index} and "
-                f"number {part.index}: make one operation for each, or one slab with register_buffers(count=, size=)"
-            )
-    return first

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pyuring._ffi import lib, new
+from pyuring._ffi import lib
 from pyuring.addresses import encode_for
-from pyuring.ancillary import pack
+from pyuring.buffers import listed
 from pyuring.completion import ZeroCopyCompletion
 from pyuring.inflight import InFlight
 from pyuring.kernel import is_older
-from pyuring.operations.messages import MESSAGE, message_vectors
+from pyuring.operations.messages import start_sendmsg
+from pyuring.operations.pieces import OfPieces, pieces_of_one
 from pyuring.operations.socket_transfers import memory_of
 from pyuring.registered_buffers import RegisteredBuffer
 from pyuring.registered_files import descriptor
@@ -25,14 +26,24 @@ __all__ = ["ZeroCopyOperations"]
 _send_zc_fixed = lib.pyuring_prep_send_zc_fixed
 _send_zc = lib.pyuring_prep_send_zc
 _sendmsg_zc = lib.pyuring_prep_sendmsg_zc
+_sendmsg_zc_fixed = lib.pyuring_prep_sendmsg_zc_fixed
 
 #: Kernels before 6.2 refuse to report whether they copied.
 _REPORT = 0 if is_older("6.2") else lib.PYURING_SEND_ZC_REPORT_USAGE
 _REPORT_POLL_FIRST = _REPORT | lib.IORING_RECVSEND_POLL_FIRST
 
 
+class FixedMessageCompletion(OfPieces, ZeroCopyCompletion):
+    """A zero-copy message of pieces of a registered buffer."""
+
+    __slots__ = ()
+
+
 class ZeroCopyOperations(InFlight):
-    """Zero-copy sends. It pays for large buffers, from some ten kilobytes on.
+    """Zero-copy sends. Each has its memory pinned and a notification posted in place of a copy.
+
+    Whether that pays depends on the size and on what it is sent over: to the loopback interface
+    the kernel copies, and says so in ``completion.copied``.
 
     The result comes as with any send; the memory is still in use then. It must not change
     until the handle is `released`, and is not given back before.
@@ -111,8 +122,8 @@ class ZeroCopyOperations(InFlight):
 
         Args:
             sock: a TCP, UDP or raw socket, its descriptor, or a registered file.
-            buffers: up to 1024 contiguous bytes-like objects, which must not change until the
-                completion is `released`.
+            buffers: up to 1024 contiguous bytes-like objects, or pieces of one registered buffer;
+                they must not change until the completion is `released`.
             ancdata: ``(level, type, data)`` each.
             msg_flags: socket.MSG_*.
             address: where to, as in `socket`; None is the peer. A host name is looked up
@@ -122,17 +133,16 @@ class ZeroCopyOperations(InFlight):
         Returns:
             How many bytes were sent.
 
-        See `io_uring_prep_sendmsg_zc(3)`, kernel 6.1.
+        See `io_uring_prep_sendmsg_zc(3)`, kernel 6.1; with registered buffers 6.15.
         """
-        target = descriptor(sock)
-        name = b"" if address is None else encode_for(sock, address)
-        control = pack(ancdata)
+        parts = listed("sendmsg_zc", buffers)
         how = _REPORT_POLL_FIRST if poll_first else _REPORT
-        array, exports = message_vectors("sendmsg_zc", buffers, writable=False)
-        message = new(MESSAGE)
-        return self._start_long(
-            ZeroCopyCompletion(), "sendmsg_zc", (message, array, exports, name, control, sock),
-            user_data, flags, drain, timeout,
-            _sendmsg_zc, target, message, array, len(exports), name, len(name), control, len(control),
-            msg_flags, how,
+        if parts and parts[0].__class__ is RegisteredBuffer:
+            return start_sendmsg(
+                self, FixedMessageCompletion(), "sendmsg_zc", _sendmsg_zc_fixed, sock, (), ancdata, msg_flags, address,
+                how, user_data, flags, drain, timeout, pieces_of_one("sendmsg_zc", parts),
+            )  # fmt: skip
+        return start_sendmsg(
+            self, ZeroCopyCompletion(), "sendmsg_zc", _sendmsg_zc, sock, parts, ancdata, msg_flags, address,
+            how, user_data, flags, drain, timeout,
         )  # fmt: skip

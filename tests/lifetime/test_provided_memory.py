@@ -9,6 +9,7 @@ import weakref
 from typing import Any
 
 import pytest
+from provided import check_balance
 
 from pyuring import Ring
 
@@ -60,6 +61,7 @@ def test_a_lease_outlives_everything(packets: Pair) -> None:
 
 def test_leases_in_cycles_end_with_the_ring(packets: Pair) -> None:
     ours, theirs = packets
+    gone: list[weakref.ref[Any]] = []
     for _ in range(50):
         with Ring(4) as ring:
             shots = ring.recv_multishot(ours, ring.buffer_ring(4, 16))
@@ -68,9 +70,43 @@ def test_leases_in_cycles_end_with_the_ring(packets: Pair) -> None:
             held = [next(shots) for _ in range(4)]
             held[0].user_data = held
             held[1].user_data = ring
+            gone += [weakref.ref(ring), *map(weakref.ref, held)]
             del held
         del ring, shots
         gc.collect()
+    assert [each() for each in gone] == [None] * 250
+
+
+@pytest.mark.parametrize("queued_by", ["wait", "iteration"])
+def test_unread_results_give_their_buffers_back_without_the_collector(
+    ring: Ring, packets: Pair, queued_by: str
+) -> None:
+    ours, theirs = packets
+    buffers = ring.buffer_ring(8, 16)
+    shots = ring.recv_multishot(ours, buffers)
+    if queued_by == "iteration":
+        theirs.send(b"0")
+        next(shots).result()
+    for number in range(4):
+        theirs.send(b"%d" % number)
+    ring.nop().result()  # reaps them
+    gc.disable()
+    try:
+        for shot in shots:
+            assert shot.multishot is shots  # type: ignore[attr-defined]
+            break
+        shots.cancel()
+        while not shots.done:
+            ring.nop().result()
+        assert buffers.lent == 4
+        gone = weakref.ref(shots)
+        del shot
+        assert buffers.lent == 3
+        del shots
+        assert gone() is None
+        check_balance(ring, buffers)
+    finally:
+        gc.enable()
 
 
 def drop(things: list[Any]) -> None:

@@ -84,6 +84,18 @@ def registered(ring: Ring) -> Any:
     return ring.register_buffers([BUFFER, OTHER])[1][5:60]
 
 
+def pieces(ring: Ring) -> list[Any]:
+    """Pieces of a registered buffer, the second of its table; an empty one is left out."""
+    buffer = ring.register_buffers([BUFFER, OTHER])[1]
+    return [buffer[7:20], buffer[3:3], buffer[1:6]]
+
+
+def check_sendmsg_of_pieces(sqe: Sqe, op: Any) -> None:
+    name, namelen, iov, count, control, controllen, _ = header_at(sqe)
+    assert (name, namelen, control, controllen) == (0, 0, 0, 0)
+    assert iovecs_at(iov, count) == [(address_of(OTHER) + 7, 13), (address_of(OTHER) + 1, 5)]
+
+
 # -- scenarios ------------------------------------------------------------------------
 
 
@@ -392,6 +404,14 @@ SPECS = [
             Row(
                 "sendmsg_zc when there is room", lambda r: r.sendmsg_zc(11, [BUFFER], poll_first=True),
                 48, {"fd": 11, "len": 1, "ioprio": REPORT | POLL_FIRST}, check_sendmsg_of_data_only, ("addr",),
+            ),
+            Row(
+                "sendmsg_zc of pieces", lambda r: r.sendmsg_zc(11, pieces(r), (), socket.MSG_CONFIRM, poll_first=True),
+                48, {
+                    "fd": 11, "len": 1, "rw_flags": socket.MSG_CONFIRM, "ioprio": REPORT | POLL_FIRST | 4,
+                    "buf_index": 1,
+                },
+                check_sendmsg_of_pieces, ("addr",),
             ),
         ],
         scenario=sendmsg_zc,

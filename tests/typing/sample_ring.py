@@ -84,6 +84,8 @@ def results(ring: Ring, sock: socket.socket, buffer: bytearray) -> None:
     assert_type(ring.send(sock, b"x", socket.MSG_DONTWAIT).result(), int)
     assert_type(ring.recv(sock, 5).result(), bytes)
     assert_type(ring.recv_into(sock, buffer).result(), int)
+    assert_type(ring.buffer_ring(4, 4096).available_now(), int)
+    assert_type(ring.recv_into(sock, ring.buffer_ring(4, 4096), bundle=True).result(), int)
     assert_type(ring.shutdown(sock, socket.SHUT_WR).result(), None)
     print(ring.accept(sock).address)
 
@@ -107,6 +109,9 @@ def registered(ring: Ring, buffer: bytearray) -> None:
     assert_type(files, RegisteredFiles)
     assert_type(files[0], RegisteredFile)
     assert_type(files.update(0, None), RegisteredFile)
+    assert_type(files.update(0, 0, tag="tag"), RegisteredFile)
+    assert_type(files.update(0, [0, None], tags=["tag", None]), list[RegisteredFile])
+    assert_type(ring.register_files([0], tags=["tag"]), RegisteredFiles)
     assert_type(ring.readinto(files[0], pool[0]).result(), int)
 
 

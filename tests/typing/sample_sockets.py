@@ -42,6 +42,7 @@ def zero_copy(ring: Ring, sock: socket.socket, buffer: bytearray) -> None:
     assert_type(op.copied, bool | None)
     assert_type(op.wait_released(timeout=5), None)
     assert_type(ring.sendmsg_zc(sock, [buffer]).result(), int)
+    assert_type(ring.sendmsg_zc(sock, ring.register_buffers(count=2, size=8)).result(), int)
 
 
 def wrong(ring: Ring, sock: socket.socket) -> None:

@@ -20,4 +20,7 @@ FILE_OPERATION(send_zc_fixed, IORING_OP_SEND_ZC, "6.0", (void *buffer, int msg_f
 FILE_OPERATION(sendmsg_zc, IORING_OP_SENDMSG_ZC, "6.1", (void *message, struct iovec *vectors, uint32_t count, const char *name, uint32_t namelen, const char *control, uint64_t controllen, int msg_flags, uint32_t how), NO_CHECK,
 	io_uring_prep_sendmsg_zc(sqe, fd, pyuring_outgoing(message, vectors, count, name, namelen, control, controllen), (unsigned)msg_flags),
 	sqe->ioprio = (uint16_t)how, kind = PYURING_WITH_NOTIFICATION)
+FILE_OPERATION(sendmsg_zc_fixed, IORING_OP_SENDMSG_ZC, "6.15", (void *message, struct iovec *vectors, uint32_t count, const char *name, uint32_t namelen, const char *control, uint64_t controllen, int msg_flags, uint32_t how, void *buffer), CHECK_BUFFER(buffer, 0),
+	io_uring_prep_sendmsg_zc(sqe, fd, pyuring_outgoing(message, vectors, count, name, namelen, control, controllen), (unsigned)msg_flags),
+	sqe->ioprio = (uint16_t)(how | IORING_RECVSEND_FIXED_BUF), sqe->buf_index = (uint16_t)BUFFER(buffer)->index, kind = PYURING_WITH_NOTIFICATION)
 /* clang-format on */
