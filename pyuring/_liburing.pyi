@@ -181,6 +181,7 @@ class struct_pyuring_ranges(CData):  # type: ignore[misc]
     run: struct_pyuring_run
     writes: bool
     fixed: bool
+    lends: bool
     buffer: int
     live: CData
     count: int

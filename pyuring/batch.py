@@ -99,7 +99,7 @@ def read_ranges(
         check_workers(workers, ring)
         return ring.read_ranges(file, offsets, lengths, out, depth=depth, bounce=bounce)
     perform = _spreading(check_workers(workers))
-    return read(thread_ring(), file, offsets, lengths, out, depth=depth, bounce=bounce, perform=perform)
+    return read(thread_ring(), file, offsets, lengths, out, depth=depth, bounce=bounce, lends=True, perform=perform)
 
 
 def write_ranges(
@@ -145,7 +145,14 @@ def write_ranges(
         check_workers(workers, ring)
         return ring.write_ranges(file, offsets, buffers, lengths=lengths, depth=depth)
     return write(
-        thread_ring(), file, offsets, buffers, lengths, depth=depth, perform=_spreading(check_workers(workers))
+        thread_ring(),
+        file,
+        offsets,
+        buffers,
+        lengths,
+        depth=depth,
+        lends=True,
+        perform=_spreading(check_workers(workers)),
     )
 
 

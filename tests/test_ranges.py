@@ -514,3 +514,18 @@ def test_memory_is_free_afterwards(fd: int) -> None:
     out.extend(b"x")
     counts = pyuring.read_ranges(fd, [0, 1], 5, out)
     counts.append(1)
+
+
+def test_the_library_s_ring_keeps_no_file_open() -> None:
+    """From some number of ranges on it has the file in its table, for as long as the call takes."""
+    reader, writer = os.pipe()
+    os.write(writer, b"x" * 300)
+    views = pyuring.read_ranges(reader, [0] * 100, 1)
+    assert [bytes(view) for view in views] == [b"x"] * 100
+    with pytest.raises(BatchError):
+        pyuring.read_ranges(10**6, [0] * 100, 1)
+    assert len(pyuring.read_ranges(reader, [0] * 200, 1, workers=2)) == 200
+    os.close(reader)
+    with pytest.raises(BrokenPipeError):
+        os.write(writer, b"y")
+    os.close(writer)

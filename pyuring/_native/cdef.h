@@ -233,6 +233,7 @@ struct pyuring_ranges {
 	struct pyuring_run run;
 	bool writes;
 	bool fixed;
+	bool lends;
 	uint32_t buffer;
 	const uint64_t *live;
 	uint64_t count;

@@ -11,7 +11,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "run_loop.h"
+#include "run_table.h"
 
 /* What is read of a file before memory of its own is made for it. A file's place in the slab
  * is longer, so that not all places compete for the same lines of the cache. */

@@ -7,19 +7,6 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
-/* Whether a table with places for `depth` files is there now. */
-static bool pyuring_has_table(struct pyuring *u, uint32_t depth)
-{
-	if (u->table >= depth)
-		return true;
-	if (u->table) {
-		pyuring_settle(u);
-		io_uring_unregister_files(&u->ring);
-	}
-	u->table = io_uring_register_files_sparse(&u->ring, depth) == 0 ? depth : 0;
-	return u->table != 0;
-}
-
 static void pyuring_take_table(struct pyuring *u, struct pyuring_files *f)
 {
 	struct rlimit limit;

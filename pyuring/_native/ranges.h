@@ -3,7 +3,7 @@
 #define PYURING_RANGES_H
 
 #include "integers.h"
-#include "run_loop.h"
+#include "run_table.h"
 
 /* What one SQE transfers at most: a transfer from the page cache is done in one go, in which
  * no signal is handled; and that is what one submission holds at most. */
@@ -30,6 +30,7 @@ struct pyuring_ranges {
 	struct pyuring_run run;
 	bool writes;
 	bool fixed;             /* `memory` is registered, as number `buffer` */
+	bool lends;             /* the ring is the library's own: its table is for the one file */
 	uint32_t buffer;
 	const uint64_t *live;   /* the key of the table that it is registered in */
 	uint64_t count;
@@ -54,6 +55,7 @@ struct pyuring_ranges {
 	uint64_t position;      /* of its memory */
 	uint64_t unsubmitted;   /* bytes prepared since the last submission, about */
 	struct pyuring_target target; /* `file`, where that is all ranges' */
+	bool lent;              /* it is in the table */
 	uint64_t failed;
 };
 
@@ -293,7 +295,7 @@ static bool pyuring_ranges_are_valid(struct pyuring *u, struct pyuring_ranges *r
 {
 	if (r->fixed && *r->live != u->buffers_key)
 		return false;
-	return r->files || pyuring_resolve(u, r->file, &r->target) == 0;
+	return r->files || r->lent || pyuring_resolve(u, r->file, &r->target) == 0;
 }
 
 /* All that was not begun fails. */
@@ -329,9 +331,18 @@ static int pyuring_ranges_fill(struct pyuring *u, struct pyuring_run *run)
 	return r->next < r->count ? PYURING_RUN_FULL : PYURING_RUN_ISSUED;
 }
 
+static void pyuring_ranges_end(struct pyuring *u, struct pyuring_run *run)
+{
+	pyuring_unlend_file(u, run);
+}
+
+/* From so many ranges on it pays to look up their file but once. */
+#define PYURING_WORTH_LENDING 64
+
 /* Begin the run that `r` describes, whose ranges were checked. */
 static int pyuring_ranges_begin(struct pyuring *u, struct pyuring_ranges *r)
 {
+	int error;
 	uint32_t i;
 
 	r->next = r->position = r->failed = 0;
@@ -343,7 +354,15 @@ static int pyuring_ranges_begin(struct pyuring *u, struct pyuring_ranges *r)
 	r->run.fill = pyuring_ranges_fill;
 	r->run.complete = pyuring_ranges_complete;
 	r->run.is_busy = pyuring_ranges_is_busy;
-	return pyuring_run_begin(u, &r->run);
+	r->run.end = pyuring_ranges_end;
+	error = pyuring_run_begin(u, &r->run);
+	if (error < 0 || !r->lends || r->files || r->count < PYURING_WORTH_LENDING ||
+	    pyuring_resolve(u, r->file, &r->target) < 0)
+		return error;
+	r->lent = pyuring_lend_file(u, &r->run, r->target.fd);
+	if (r->lent)
+		r->target = (struct pyuring_target){ 0, IOSQE_FIXED_FILE };
+	return 0;
 }
 
 #endif

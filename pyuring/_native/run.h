@@ -33,6 +33,8 @@ struct pyuring_run {
 	/* Whether something with that key is in flight. */
 	bool (*is_busy)(const struct pyuring_run *run, uint32_t key);
 	uint32_t keys; /* are smaller */
+	/* Let go of what is the ring's: nothing is in flight any more. May be NULL. */
+	void (*end)(struct pyuring *u, struct pyuring_run *run);
 };
 
 static _Atomic uint64_t pyuring_runs;
@@ -61,6 +63,8 @@ static bool pyuring_run_end(struct pyuring *u, struct pyuring_run *run)
 
 	if (run->in_flight)
 		return false;
+	if (run->linked && run->end)
+		run->end(u, run);
 	for (link = &u->runs; run->linked && *link; link = &(*link)->next)
 		if (*link == run) {
 			*link = run->next;

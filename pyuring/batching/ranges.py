@@ -47,11 +47,12 @@ def read(
     *,
     depth: int,
     bounce: bool,
+    lends: bool = False,
     perform: Perform = perform_ranges,
 ) -> list[memoryview] | array[int]:
     """What `read_ranges` does, with any way to perform the request."""
     depth = check_depth(depth)
-    request = RangeRequest(ring, file, offsets, writing=False, bounces=bounce)
+    request = RangeRequest(ring, file, offsets, writing=False, bounces=bounce, lends=lends)
     try:
         request.read_into(out, lengths)
         failed = perform(request, depth)
@@ -68,11 +69,12 @@ def write(
     lengths: object,
     *,
     depth: int,
+    lends: bool = False,
     perform: Perform = perform_ranges,
 ) -> array[int]:
     """What `write_ranges` does, with any way to perform the request."""
     depth = check_depth(depth)
-    request = RangeRequest(ring, file, offsets, writing=True)
+    request = RangeRequest(ring, file, offsets, writing=True, lends=lends)
     try:
         request.write_from(buffers, lengths)
         return counts(request, perform(request, depth))

@@ -32,11 +32,22 @@ class RangeRequest:
     signal handler has raised once too often: then the last of them closes it.
     """
 
-    def __init__(self, ring: InFlight, file: object, offsets: object, *, writing: bool, bounces: bool = False) -> None:
+    def __init__(
+        self,
+        ring: InFlight,
+        file: object,
+        offsets: object,
+        *,
+        writing: bool,
+        bounces: bool = False,
+        lends: bool = False,
+    ) -> None:
         self.ring = ring
         self.writing = writing
         #: Reads of what is not aligned for O_DIRECT go by whole blocks.
         self.bounces = bounces
+        #: The rings are the library's own, whose tables of registered files are free.
+        self.lends = lends
         self.exports: list[CData] = []
         #: None where each range has a piece of memory, which has a length.
         self.lengths: Column | None = None
@@ -142,7 +153,7 @@ class RangeRequest:
     def structure(self, start: int, stop: int, position: int) -> CData:
         """C's structure for the ranges from `start` to `stop`, whose memory begins at `position`."""
         c = new(_RANGES)
-        c.writes = self.writing
+        c.writes, c.lends = self.writing, self.lends
         c.count = stop - start
         c.file = self.files.single
         c.files = ffi.cast(_NUMBERS, self.files.items(start))
