@@ -298,7 +298,7 @@ bool pyuring_run_is_stopped(const struct pyuring_run *run);
 int pyuring_ranges_check(struct pyuring *u, struct pyuring_ranges *r);
 int pyuring_ranges_begin(struct pyuring *u, struct pyuring_ranges *r);
 int pyuring_files_begin(struct pyuring *u, struct pyuring_files *f);
-int pyuring_files_end(struct pyuring *u, struct pyuring_files *f);
+int pyuring_files_end(struct pyuring_files *f);
 int pyuring_writes_begin(struct pyuring *u, struct pyuring_writes *w);
 int pyuring_writes_end(struct pyuring_writes *w);
 

@@ -70,6 +70,7 @@ struct pyuring_files {
 	uint64_t budget;      /* bytes that it is to hold, about; 0 = all of them */
 	uint32_t window;      /* how many files at a time; at first 0, or what a run before had in the end */
 
+	struct pyuring *ring; /* that it was begun on */
 	bool direct;          /* files are opened into the table of registered files */
 	bool chained;         /* there is room for chains */
 	char *slab;           /* run.depth places of PYURING_FILE_STRIDE, or more */
@@ -231,11 +232,14 @@ static int pyuring_files_allocate(struct pyuring_files *f)
 
 /* Let go of what a run has, also one that was stopped or never began; twice is once. Nothing
  * of it may be in flight. */
-static int pyuring_files_end(struct pyuring *u, struct pyuring_files *f)
+static int pyuring_files_end(struct pyuring_files *f)
 {
+	struct pyuring *u = f->ring;
 	int error = 0;
 	uint32_t i;
 
+	if (!u)
+		return 0;
 	if (f->run.in_flight)
 		return -EBUSY;
 	if (f->opened)
@@ -248,8 +252,7 @@ static int pyuring_files_end(struct pyuring *u, struct pyuring_files *f)
 		pyuring_return_slab(u, f);
 	free(f->places);
 	f->places = NULL;
-	f->opened = 0;
-	f->direct = false;
+	f->ring = NULL;
 	return error;
 }
 
@@ -262,6 +265,7 @@ static int pyuring_files_begin(struct pyuring *u, struct pyuring_files *f)
 		return PYURING_NOT_YOURS;
 	if (u->ring.flags & IORING_SETUP_IOPOLL)
 		return PYURING_NOT_POLLED;
+	f->ring = u;
 	f->chained = u->limit >= PYURING_FILE_SQES && u->ring.sq.ring_entries >= PYURING_FILE_SQES;
 	f->left = UINT64_MAX;
 	pyuring_take_table(u, f);

@@ -40,15 +40,19 @@ def check_on_error(value: Any) -> None:
 class FileRun:
     """C's run for some files, and what it uses; it ends with `close`, or with the last reference."""
 
-    __slots__ = ("blob", "c", "export", "results", "ring")
+    #: What a run returns to its ring takes C's structure, which is let go of after `c`.
+    __slots__ = ("blob", "c", "export", "results", "ring", "ring_c")
 
     def __init__(self, ring: InFlight, paths: Sequence[Any], depth: int | None) -> None:
         self.ring = ring
+        self.ring_c = ring._c
         self.blob = joined(paths)
         #: By path: the bytes, or, negative, what failed.
         self.results: list[Any] = [None] * len(paths)
         self.export: CData = from_buffer(CHARS, self.blob)
-        self.c = c = new(_FILES)
+        # Not in a __del__, where what a signal handler raises would be lost.
+        c: CData = ffi.gc(new(_FILES), lib.pyuring_files_end)
+        self.c = c
         c.count = len(paths)
         c.paths = self.export
         c.results = id(self.results)
@@ -60,17 +64,13 @@ class FileRun:
         """Read them."""
         c = self.c
         try:
-            perform(self.ring, ffi.addressof(c, "run"), lambda: lib.pyuring_files_begin(self.ring._c, c), self)
+            perform(self.ring, ffi.addressof(c, "run"), lambda: lib.pyuring_files_begin(self.ring_c, c), self)
         finally:
             self.close()
 
     def close(self) -> None:
         """Let go of memory, descriptors and the table, unless something is in flight."""
-        lib.pyuring_files_end(self.ring._c, self.c)
-
-    def __del__(self) -> None:
-        if hasattr(self, "c"):
-            self.close()
+        lib.pyuring_files_end(self.c)
 
 
 def read_all(ring: InFlight, paths: list[Any], depth: int | None, on_error: OnError, *, keep: bool) -> list[Any]:

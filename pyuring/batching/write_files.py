@@ -86,7 +86,8 @@ class WriteRun:
         self.exports: list[CData] = []
         if data is not None:
             self.vectors, self.exports = vectors(data, writable=False)
-        self.c = c = new(_WRITES)
+        c: CData = ffi.gc(new(_WRITES), lib.pyuring_writes_end)
+        self.c = c
         self.export: CData = from_buffer(CHARS, self.blob)
         self._memory: CData = from_buffer(CHARS, self.results, True)
         c.count = len(paths)
@@ -109,10 +110,6 @@ class WriteRun:
         if lib.pyuring_writes_end(self.c) == 0:
             release(self.exports)
             self.exports = []
-
-    def __del__(self) -> None:
-        if hasattr(self, "c"):
-            self.close()
 
 
 def write_all(
