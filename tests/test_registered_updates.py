@@ -114,7 +114,7 @@ def test_a_slot_can_be_exchanged_many_times(ring: Ring, data_file: int) -> None:
         memory = bytearray(64)
         assert ring.readinto(data_file, updated(buffers, round_ % 2, memory), round_).result() == 64
         assert memory == os.pread(data_file, 64, round_)
-    assert len(ring._kept[2]) == 2  # type: ignore[arg-type]
+    assert len(ring._kept[3]) == 2  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_memory_that_the_kernel_refuses_is_let_go_of(ring: Ring, data_file: int)
     with mmap.mmap(data_file, 4096) as mapping, pytest.raises(ValueError, match="mapped from a file"):
         buffers.update(0, mapping)
     assert ring.readinto(data_file, buffers[0], 0).result() == 10
-    assert len(ring._kept[2]) == 1  # type: ignore[arg-type]
+    assert len(ring._kept[3]) == 1  # type: ignore[arg-type]
 
 
 def test_updates_that_make_no_sense_are_refused(ring: Ring) -> None:
