@@ -342,9 +342,13 @@ def test_a_handler_uses_the_default_ring_at_every_step_of_a_batch(data_file: int
 
 
 def test_a_handler_that_closes_the_ring_ends_the_batch_at_any_step(data_file: int, pipe: tuple[int, int]) -> None:
-    rings = []
+    rings: list[Ring] = []
+
+    def close() -> None:
+        rings[-1].close()
+
     for fd in (data_file, pipe[0]):
-        for number, step in enumerate(each_step(lambda: rings[-1].close(), at_least=20)):
+        for number, step in enumerate(each_step(close, at_least=20)):
             if fd == pipe[0] and number > 60:
                 break  # the steps from there on are those of a wait, again and again
             memory = bytearray(20)
