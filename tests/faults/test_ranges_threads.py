@@ -145,7 +145,7 @@ def test_a_descriptor_that_is_closed_or_exchanged_meanwhile(workers: int, tmp_pa
         (tmp_path / name).write_bytes(name.encode() * 100_000)
     other = os.open(tmp_path / "b", os.O_RDONLY)
     offsets = [i % 99_000 for i in range(30_000)]
-    seen = set()
+    seen: set[str] = set()
     deadline = time.monotonic() + 60
     tries = 0
     while seen != {"a", "b", "failed"} and time.monotonic() < deadline:
