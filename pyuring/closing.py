@@ -115,6 +115,8 @@ def _leak(ring: Ring) -> None:
 
 def warn_unclosed(ring: Ring) -> None:
     """Tell that nobody closed the ring."""
+    if ring._is_ours:
+        return
     warnings.warn(
         f"unclosed {ring!r}: use it in a with statement, or close() it", ResourceWarning, stacklevel=3, source=ring
     )

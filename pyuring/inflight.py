@@ -85,6 +85,9 @@ class InFlight(Preparing):
         self._runs: set[Held] = set()
         self._pid = os.getpid()
 
+    #: Made by pyuring itself: nobody is to be told that it was not closed.
+    _is_ours = False
+
     _batch_slots: CData
     _batch_res: CData
     _batch_flags: CData

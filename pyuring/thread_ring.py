@@ -15,17 +15,25 @@ ENTRIES = 256
 CQ_ENTRIES = 1024
 
 
+class _ThreadRing(Ring):
+    _is_ours = True
+
+
 class _Owner:
-    """Closes a thread's ring with the thread, in which this is dropped; nobody is to be warned."""
+    """Closes a thread's ring with the thread, in which this is dropped.
+
+    With a daemon thread it is dropped in another one, at the end of the interpreter. Then the
+    ring may be in use, and is left to its own end, which is that of the last reference.
+    """
 
     __slots__ = ("ring",)
 
     def __init__(self) -> None:
-        self.ring = Ring(ENTRIES, cq_entries=CQ_ENTRIES)
+        self.ring = _ThreadRing(ENTRIES, cq_entries=CQ_ENTRIES)
 
     def __del__(self) -> None:
         ring = getattr(self, "ring", None)
-        if ring is not None and not ring.closed:
+        if ring is not None and lib.pyuring_is_mine(ring._c):
             ring.close()
 
 

@@ -23,6 +23,7 @@ struct pyuring_range {
 	bool busy;
 	bool polled;
 	bool bounced; /* what is in flight reads whole blocks into the piece of `bounce` */
+	bool stream; /* a socket, which goes on where it is and refuses any other offset */
 };
 
 /* Python's memory, filled in by it but for what is below `slots`. */
@@ -176,7 +177,7 @@ static uint64_t pyuring_range_keep(const struct pyuring_ranges *r, const struct 
  * of that is no place from which it can go on. */
 static bool pyuring_range_ended(const struct pyuring_ranges *r, const struct pyuring_range *range, int32_t res)
 {
-	return res == -EINVAL && !r->writes && range->done && (range->offset + range->done) % 512 != 0;
+	return res == -EINVAL && !r->writes && range->done && (range->offset + range->done) % 4096 != 0;
 }
 
 static void pyuring_range_refused(const struct pyuring *u, struct pyuring_ranges *r, struct pyuring_range *range,
@@ -189,6 +190,9 @@ static void pyuring_range_refused(const struct pyuring *u, struct pyuring_ranges
 	else if (!stopped && res == -EAGAIN && range->in_vain < PYURING_READY_IN_VAIN) {
 		range->in_vain++;
 		range->polled = !(u->ring.flags & IORING_SETUP_IOPOLL); /* has no other polling */
+		pyuring_range_again(r, range);
+	} else if (!stopped && res == -ESPIPE && range->done && !range->stream) {
+		range->stream = true;
 		pyuring_range_again(r, range);
 	} else if (pyuring_range_ended(r, range, res))
 		pyuring_range_over(r, range, (int64_t)range->done);
@@ -246,7 +250,7 @@ static void pyuring_range_prepare(struct pyuring *u, struct pyuring_ranges *r, s
 		if (r->fixed)
 			opcode = r->writes ? IORING_OP_WRITE_FIXED : IORING_OP_READ_FIXED;
 		io_uring_prep_rw(opcode, sqe, range->file.fd, range->memory + range->done, length,
-				 range->offset + range->done);
+				 range->offset + (range->stream ? 0 : range->done));
 		sqe->buf_index = r->fixed ? (uint16_t)r->buffer : 0;
 		r->unsubmitted += length;
 	}
@@ -278,7 +282,7 @@ static bool pyuring_range_begin(struct pyuring *u, struct pyuring_ranges *r)
 	range->length = length;
 	range->done = 0;
 	range->in_vain = 0;
-	range->polled = false;
+	range->polled = range->stream = false;
 	r->position += length;
 	if (!r->files)
 		range->file = r->target;

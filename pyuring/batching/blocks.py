@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyuring._ffi import CHARS, NULL, from_buffer, lib
@@ -70,12 +69,7 @@ def allocated(size: int) -> tuple[memoryview, Block]:
     Raises:
         MemoryError: there is not as much.
     """
-    try:
-        owner = bytearray(size) if size < _PAGES_FROM else aligned_buffer(size)
-    except (OSError, OverflowError) as error:
-        if isinstance(error, OSError) and error.errno != errno.ENOMEM:
-            raise
-        raise MemoryError(f"there is no memory for the {size} bytes that the ranges have together") from None
+    owner = bytearray(size) if size < _PAGES_FROM else aligned_buffer(size)
     memory = from_buffer(CHARS, owner, True)
     return memoryview(owner), Block(memory + 0, size, NULL, None, NULL, [memory], None)
 

@@ -71,8 +71,11 @@ def perform(ring: InFlight, run: CData, begin: Callable[[], int], memory: object
         raise
     finally:
         held.abandoned = True
-        if lib.pyuring_run_end(c, run):
-            ring._runs.discard(held)
+        try:
+            lib.pyuring_run_end(c, run)
+        finally:
+            if not run.linked:
+                ring._runs.discard(held)
 
 
 def _forget_abandoned(ring: InFlight) -> None:

@@ -73,7 +73,7 @@ class BatchFiles:
         return os.fspath(file) if is_path(file) else None
 
     def _keys(self, files: tuple[Any, ...]) -> Sequence[int]:
-        if all(kind is int for kind in set(map(type, files))):
+        if set(map(type, files)) <= {int}:
             return files
         # By object: what is equal may be another file, and what can be compared need not have a hash.
         distinct = {id(each): each for each in files}
