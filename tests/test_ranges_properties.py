@@ -7,6 +7,7 @@ import errno
 import mmap
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -284,7 +285,8 @@ def test_what_is_read_of_a_file_that_shrinks_and_grows_is_of_one_of_its_states(w
     short = 0
     try:
         with Meanwhile(change) as meanwhile:
-            while meanwhile.rounds < 200:
+            deadline = time.monotonic() + 30
+            while meanwhile.rounds < 200 or not (short or time.monotonic() > deadline):
                 out = bytearray(b"\xee") * (3000 * len(offsets))
                 counts = pyuring.read_ranges(path, offsets, 3000, out, workers=workers, depth=32)
                 for i, (offset, count) in enumerate(zip(offsets, counts, strict=True)):
