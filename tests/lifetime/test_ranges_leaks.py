@@ -96,17 +96,14 @@ def test_batches_that_find_no_room_on_the_disk_leave_nothing(tmp_path: Path) -> 
 
 
 def test_interrupted_batches_leave_nothing(path: Path, pipe: tuple[int, int]) -> None:
-    class StopError(Exception):
-        pass
-
     def stop(*_: object) -> None:
-        raise StopError
+        raise KeyboardInterrupt
 
     def run(count: int) -> None:
         for number in range(count):
             out = bytearray(10_000)
             signal.setitimer(signal.ITIMER_REAL, 0.002)
-            with pytest.raises(StopError):
+            with pytest.raises(KeyboardInterrupt):
                 pyuring.read_ranges([path, pipe[0]] * 10, [0] * 20, 100, out, workers=1 + number % 2)
             out.extend(b"x")
 
