@@ -321,9 +321,9 @@ def interrupted_after(seconds: float) -> Iterator[None]:
 
 def test_too_much_memory_is_a_memory_error(data_file: int) -> None:
     for lengths in (2**60, 2**62, [2**61, 2**61]):
-        with pytest.raises(MemoryError, match="no room for a buffer of"):
+        with pytest.raises(MemoryError, match="bytes"):
             pyuring.read_ranges(data_file, [0, 0], lengths)
-    with pytest.raises(MemoryError, match="no room for a buffer of"):
+    with pytest.raises(MemoryError, match="bytes"):
         pyuring.read_ranges(data_file, [0] * 5, 2**62)
 
 
