@@ -187,10 +187,11 @@ static int pyuring_range_begin(struct pyuring *u, struct pyuring_ranges *r)
 {
 	uint64_t index = r->next++;
 	uint64_t length = (uint64_t)pyuring_range_length(r, index);
+	int64_t offset = pyuring_integer(&r->offsets, index);
 	struct pyuring_range *range;
 	int error;
 
-	if (!r->pieces && length > r->size - r->position) {
+	if (offset < 0 || (!r->pieces && length > r->size - r->position)) {
 		r->results[index] = -EFAULT;
 		r->failed++;
 		return 0;
@@ -202,7 +203,7 @@ static int pyuring_range_begin(struct pyuring *u, struct pyuring_ranges *r)
 	range = &r->slots[r->idle[--r->idle_count]];
 	range->index = index;
 	range->memory = r->pieces ? r->pieces[index].iov_base : r->memory + r->position;
-	range->offset = (uint64_t)pyuring_integer(&r->offsets, index);
+	range->offset = (uint64_t)offset;
 	range->length = length;
 	range->done = 0;
 	range->in_vain = 0;
