@@ -264,9 +264,10 @@ static bool pyuring_range_begin(struct pyuring *u, struct pyuring_ranges *r)
 {
 	uint64_t index = r->next++;
 	uint64_t length = (uint64_t)pyuring_range_length(r, index);
+	int64_t offset = pyuring_integer(&r->offsets, index);
 	struct pyuring_range *range;
 
-	if (!r->pieces && length > r->size - r->position) {
+	if (offset < 0 || (!r->pieces && length > r->size - r->position)) {
 		r->results[index] = -EFAULT;
 		r->failed++;
 		return false;
@@ -278,7 +279,7 @@ static bool pyuring_range_begin(struct pyuring *u, struct pyuring_ranges *r)
 	range = &r->slots[r->idle[--r->idle_count]];
 	range->index = index;
 	range->memory = r->pieces ? r->pieces[index].iov_base : r->memory + r->position;
-	range->offset = (uint64_t)pyuring_integer(&r->offsets, index);
+	range->offset = (uint64_t)offset;
 	range->length = length;
 	range->done = 0;
 	range->in_vain = 0;

@@ -69,6 +69,13 @@ def reported(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     assert set(errors) <= {Interrupted, ResourceWarning}
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c() -> Iterator[None]:
+    """SIGINT raises, also where the tests run in the background."""
+    with handled(signal.SIGINT, signal.default_int_handler):
+        yield
+
+
 @pytest.fixture
 def full_pipe(pipe: tuple[int, int]) -> int:
     """The end of a pipe to which nothing can be written now."""

@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -135,6 +135,39 @@ def test_a_helper_without_a_ring_is_reported_and_hangs_nobody(tmp_path: Path) ->
     )
 
 
+def test_what_another_ring_forges_is_no_completion_of_a_batch(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"0123456789")
+    run_python(
+        """
+        import os, sys, threading, time, pyuring
+        from pyuring._ffi import lib
+        from pyuring.kernel import is_older
+        readable, writable = os.pipe()
+        file = os.open(sys.argv[1], os.O_RDONLY)
+        ring = pyuring.Ring(8)
+        def forge():
+            time.sleep(0.05)
+            for key in (1, 2, 3, 500, 0xFFFFF):
+                code = lib.pyuring_send_message(ring.fileno(), lib.PYURING_RUN_IDS | 1 << 20 | key, 5)
+                assert code >= 0, code
+            time.sleep(0.05)
+            os.write(writable, b"abc")
+        thread = threading.Thread(target=forge)
+        if not is_older("6.13"):
+            thread.start()
+            out = bytearray(8)
+            counts = ring.read_ranges([readable, file, file], [0, 2, 4], [3, 3, 2], out, depth=4)
+            assert (counts.tolist(), bytes(out)) == ([3, 3, 2], b"abc23445"), (counts, out)
+            thread.join()
+            assert ring.stats()["unexpected"] == 5, ring.stats()
+            assert ring.in_flight == 0
+        ring.close()
+        """.replace("lib.PYURING_RUN_IDS", str(1 << 63 | 1 << 61)),
+        path,
+    )
+
+
 # -- descriptors that others close or exchange meanwhile -----------------------------------------
 
 
@@ -196,6 +229,103 @@ def test_a_descriptor_that_is_closed_while_a_read_waits_for_it(pipe: tuple[int, 
     thread.join()
     assert counts.tolist() == [10, 10]
     assert out == b"x" * 20
+
+
+# -- what is not to be changed meanwhile, and is ---------------------------------------------------
+
+
+class Guarded:
+    """`size` bytes of `memory` between two others, which nobody may write to."""
+
+    MARGIN = 1 << 20
+
+    def __init__(self, size: int) -> None:
+        self.whole = bytearray(b"\xee") * (size + 2 * self.MARGIN)
+        self.memory = memoryview(self.whole)[self.MARGIN : self.MARGIN + size]
+
+    def check(self) -> None:
+        assert self.whole.count(0xEE, 0, self.MARGIN) == self.MARGIN
+        assert self.whole.count(0xEE, self.MARGIN + len(self.memory)) == self.MARGIN
+
+
+@pytest.mark.parametrize("what", ["lengths", "offsets"])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_numbers_that_another_thread_changes_lead_nowhere_else(workers: int, what: str, data_file: int) -> None:
+    """Some ranges fail then; what is read is in `out`, and in nothing else."""
+    os.pwrite(data_file, bytes(65536), 0)
+    count = 20_000
+    lengths, offsets = array.array("q", [10]) * count, array.array("q", [0]) * count
+    changed = memoryview(lengths if what == "lengths" else offsets)
+    wild = memoryview(array.array("q", [-1, 60_000, 2**62, 10, -(2**63)] * (count // 5)))
+    tame = memoryview(array.array("q", [10]) * count)
+    guarded, over = Guarded(10 * count), threading.Event()
+
+    def meddle() -> None:
+        while not over.is_set():
+            changed[count // 10 :] = wild[count // 10 :]
+            changed[:] = tame
+
+    meddler = threading.Thread(target=meddle)
+    meddler.start()
+    seen: set[str] = set()
+    os.lseek(data_file, 5, os.SEEK_SET)
+    deadline = time.monotonic() + 30
+    tries = 0
+    while tries < 20 or (seen != {"done", "failed"} and time.monotonic() < deadline):
+        tries += 1
+        try:
+            pyuring.read_ranges(data_file, offsets, lengths, guarded.memory, workers=workers)
+            seen.add("done")
+        except BatchError as error:
+            assert {each.errno for each in error.errors.values()} == {errno.EFAULT}
+            seen.add("failed")
+        except ValueError:
+            pass  # refused before it began
+        guarded.check()
+    over.set()
+    meddler.join()
+    assert "failed" in seen
+    assert os.lseek(data_file, 0, os.SEEK_CUR) == 5, "nothing was read from the file's own position"
+
+
+def test_out_may_be_the_memory_of_the_offsets(data_file: int) -> None:
+    os.pwrite(data_file, b"\xff" * 65536, 0)  # offsets of -1, once they are read
+    both = array.array("q", range(0, 8000, 8))
+    os.lseek(data_file, 5, os.SEEK_SET)
+    with suppress(BatchError):
+        pyuring.read_ranges(data_file, both, 8, both, depth=4)
+    assert os.lseek(data_file, 0, os.SEEK_CUR) == 5
+
+
+class Liar(Sequence[Any]):
+    """Says that it has more than it has."""
+
+    def __init__(self, items: list[Any]) -> None:
+        self.items = items
+
+    def __len__(self) -> int:
+        return 100_000
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.items[index]
+
+
+class LyingList(list[Any]):
+    def __len__(self) -> int:
+        return 100_000
+
+
+def test_sequences_that_lie_about_their_length_are_not_believed(data_file: int) -> None:
+    out = bytearray(100_000)
+    assert pyuring.read_ranges(data_file, Liar([0, 1]), 1, out).tolist() == [1, 1]
+    calls: list[Callable[[], object]] = [
+        lambda: pyuring.read_ranges(data_file, range(100_000), Liar([1, 1]), out),
+        lambda: pyuring.read_ranges(LyingList([data_file] * 2), range(100_000), 1, out),
+        lambda: pyuring.write_ranges(data_file, range(100_000), Liar([b"a", b"b"])),
+    ]
+    for call in calls:
+        with pytest.raises(ValueError, match="100000 offsets need as many"):
+            call()
 
 
 # -- other processes -----------------------------------------------------------------------------
